@@ -1,0 +1,15 @@
+"""What every template knows of the clinic."""
+
+from django.conf import settings
+
+
+def clinic(request):
+    return {
+        "clinic": {
+            "name": settings.CLINIC_NAME,
+            "logo": settings.CLINIC_LOGO,
+            "currency": settings.CLINIC_CURRENCY,
+            "language": settings.LANGUAGE_CODE,
+        },
+        "demo": "demo" in settings.PAYMENT_GATEWAYS,
+    }

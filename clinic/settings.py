@@ -1,0 +1,297 @@
+"""One scheme of environment variables; every one stands in `.env.example` with its reason.
+
+Without an environment this is a demo on SQLite. With DEBUG off it refuses to start until
+everything that a real clinic needs is said.
+"""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Env(environ.FileAwareEnv):
+    """`SECRET_KEY_FILE=/run/secrets/key` is read wherever `SECRET_KEY` would be."""
+
+
+env = Env(
+    DEBUG=(bool, False),
+    SECRET_KEY=(str, ""),
+    ALLOWED_HOSTS=(list, []),
+    CSRF_TRUSTED_ORIGINS=(list, []),
+    DATABASE_URL=(str, ""),
+    DATABASE_OPTIONS_BY_ROLE=(bool, False),
+    WEB_THREADS=(int, 4),
+    CACHE_URL=(str, ""),
+    EMAIL_URL=(str, "consolemail://"),
+    DEFAULT_FROM_EMAIL=(str, "clinic@localhost"),
+    SITE_URL=(str, "http://127.0.0.1:8000"),
+    TRUSTED_PROXIES=(int, 0),
+    CLINIC_PROCESS=(str, "command"),
+    CLINIC_NAME=(str, "Jade Clinic"),
+    CLINIC_LOGO=(str, ""),
+    CLINIC_ACCENT=(str, ""),
+    CLINIC_TIME_ZONE=(str, "Asia/Kolkata"),
+    CLINIC_CURRENCY=(str, "INR"),
+    CLINIC_LANGUAGE=(str, "en"),
+    CLINIC_PHONE_REGION=(str, "IN"),
+    HOLD_MINUTES=(int, 15),
+    BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
+    BOOKINGS_PER_HOUR_PHONE=(int, 5),
+    BOOKINGS_PER_HOUR_ADDRESS=(int, 30),
+    PAYMENT_GATEWAYS=(list, None),
+    STRIPE_SECRET_KEY=(str, ""),
+    STRIPE_PUBLISHABLE_KEY=(str, ""),
+    STRIPE_WEBHOOK_SECRET=(str, ""),
+    STRIPE_WEBHOOK_SECRET_PREVIOUS=(list, []),
+    STRIPE_API_BASE=(str, "https://api.stripe.com"),
+)
+if (BASE_DIR / ".env").exists():
+    env.read_env(BASE_DIR / ".env")
+
+# --- The installation ---------------------------------------------------------------------
+
+DEBUG = env("DEBUG")
+if not DEBUG:
+    missing = [name for name in ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL") if not env(name)]
+    if missing:
+        raise ImproperlyConfigured(
+            f"Set {', '.join(missing)} in the environment or in .env, or DEBUG=1 to try things out. "
+            "Each one is explained in .env.example."
+        )
+SECRET_KEY = env("SECRET_KEY") or "only-for-the-demo-" + "0" * 40
+ALLOWED_HOSTS = env("ALLOWED_HOSTS") or ["127.0.0.1", "localhost", "[::1]"]
+CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS")
+SITE_URL = env("SITE_URL").rstrip("/")
+
+INSTALLED_APPS = [
+    "clinic.apps.ClinicConfig",
+    "schedules.apps.SchedulesConfig",
+    "bookings.apps.BookingsConfig",
+    "payments.apps.PaymentsConfig",
+    "clinic.apps.ClinicAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_htmx",
+    "template_partials",
+    "phonenumber_field",
+]
+
+MIDDLEWARE = [
+    "clinic.middleware.health",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "clinic.middleware.refusals",
+]
+
+ROOT_URLCONF = "clinic.urls"
+WSGI_APPLICATION = "clinic.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "clinic.context.clinic",
+            ],
+        },
+    }
+]
+
+# --- Data ---------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url_config(env("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'clinic.sqlite3'}")}
+DATABASE = DATABASES["default"]
+WEB = env("CLINIC_PROCESS") == "web"
+DATABASE_TIMEOUTS = {
+    # A web request gives up early and says "try again" (503); commands may take their time.
+    "lock_timeout": "2s" if WEB else "10s",
+    "idle_in_transaction_session_timeout": "10s" if WEB else "60s",
+    # A query whose client was killed must not commit later.
+    "client_connection_check_interval": "500ms",
+} | ({"statement_timeout": "5s"} if WEB else {})
+if "postgresql" in DATABASE["ENGINE"]:
+    DATABASE["OPTIONS"] = DATABASE.get("OPTIONS", {})
+    if not env("DATABASE_OPTIONS_BY_ROLE"):  # PgBouncer refuses start-up options: docs/running.md
+        DATABASE["OPTIONS"]["options"] = " ".join(f"-c {k}={v}" for k, v in DATABASE_TIMEOUTS.items())
+    else:
+        DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = True
+    if WEB:
+        DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env("WEB_THREADS") + 1, "timeout": 2}
+else:
+    DATABASE["OPTIONS"] = {
+        # Deferred transactions fail as "locked" under load; IMMEDIATE ones queue.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    }
+
+# Throttles and sign-in limits count across processes, so they need a cache that is shared.
+CACHES = {
+    "default": env.cache_url_config(
+        env("CACHE_URL") or ("locmemcache://" if DEBUG else "dbcache://clinic_cache")
+    )
+}
+
+# --- People -------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "clinic.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_REDIRECT_URL = "/appointments/"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "clinic.forms.SignUpForm"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = SITE_URL.partition(":")[0]
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = env("CLINIC_NAME")
+ALLAUTH_TRUSTED_PROXY_COUNT = env("TRUSTED_PROXIES")
+EMAIL_CONFIG = env.email_url_config(env("EMAIL_URL"))
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
+
+# --- Safety -------------------------------------------------------------------------------
+
+HTTPS = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if env("TRUSTED_PROXIES"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+
+# --- Words, time and files ----------------------------------------------------------------
+
+LANGUAGE_CODE = env("CLINIC_LANGUAGE")
+LANGUAGES = [(LANGUAGE_CODE, _("The clinic's language"))]
+LOCALE_PATHS = [BASE_DIR / "clinic" / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = env("CLINIC_TIME_ZONE")
+PHONENUMBER_DEFAULT_REGION = env("CLINIC_PHONE_REGION")
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    }
+}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger", "message": "event"},
+        },
+        "plain": {"format": "%(levelname)s %(name)s %(message)s"},
+    },
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "plain" if DEBUG else "json",
+        }
+    },
+    "root": {"handlers": ["stdout"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
+        "django.request": {"handlers": ["stdout"], "level": "ERROR", "propagate": False},
+    },
+}
+
+# --- The clinic ---------------------------------------------------------------------------
+
+CLINIC_NAME = env("CLINIC_NAME")
+CLINIC_LOGO = env("CLINIC_LOGO")
+CLINIC_ACCENT = env("CLINIC_ACCENT")
+CLINIC_CURRENCY = env("CLINIC_CURRENCY").upper()
+HOLD_MINUTES = env("HOLD_MINUTES")
+EVENING_FROM_HOUR = 17
+TOKEN_SALES_END_MINUTES = 30
+"""Online tokens sell until this many minutes before their window's end."""
+REFUND_RULES = [[24, 100]]
+"""Hours before the start → percent given back; below the last one, nothing. Snapshotted when sold."""
+REFUND_GRACE_MINUTES = 30
+CONSENT_VERSION = "2026-11"
+"""Change it when the text in templates/bookings/_consent.html changes."""
+THROTTLES = {  # how many, in how many seconds
+    "booking-account": (env("BOOKINGS_PER_HOUR_ACCOUNT"), 3600),
+    "booking-phone": (env("BOOKINGS_PER_HOUR_PHONE"), 3600),
+    "booking-address": (env("BOOKINGS_PER_HOUR_ADDRESS"), 3600),
+}
+
+SWEEPS = [
+    "bookings.sweeps.expire_lapsed_holds",
+    "payments.sweeps.process_inbox",
+    "payments.sweeps.close_open_payments",
+    "payments.sweeps.make_refunds",
+    "payments.sweeps.send_refunds",
+]
+INVARIANTS = ["bookings.invariants", "payments.invariants"]
+READINESS = ["payments.readiness.warnings"]
+PAYMENT_READY = "payments.readiness.can_pay"
+
+PAYMENT_GATEWAYS = env("PAYMENT_GATEWAYS") if env("PAYMENT_GATEWAYS") is not None else ["demo"] * DEBUG
+STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
+STRIPE_PUBLISHABLE_KEY = env("STRIPE_PUBLISHABLE_KEY")
+STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET")
+STRIPE_WEBHOOK_SECRET_PREVIOUS = env("STRIPE_WEBHOOK_SECRET_PREVIOUS")
+STRIPE_API_BASE = env("STRIPE_API_BASE")
+DEMO_GATEWAY_BOOK = BASE_DIR / ".run" / "demo-gateway.sqlite3"
+DESK_TILES = []

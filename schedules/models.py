@@ -1,0 +1,141 @@
+"""When a doctor receives: a dated window with a capacity. Its row is the lock for its places."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from clinic.models import Doctor
+from clinic.transactions import LockingQuerySet
+from schedules.localtime import instant
+from schedules.states import SETTLES, Kind, Mode, Status
+
+
+class ScheduleQuerySet(LockingQuerySet):
+    def standing(self):
+        """Windows that take a doctor's time: all but the cancelled ones."""
+        return self.exclude(status=Status.CANCELLED)
+
+    def overlapping(self, doctor, starts_at, ends_at):
+        return self.standing().filter(doctor=doctor, starts_at__lt=ends_at, ends_at__gt=starts_at)
+
+    def between(self, first, last):
+        """Windows on the clinic's dates `first` to `last`, both included."""
+        return self.filter(date__range=(first, last))
+
+    def running_or_next(self, now):
+        """Today's and later windows that have not ended, the one running now first."""
+        return self.filter(status__in=SETTLES, ends_at__gt=now).order_by("starts_at", "pk")
+
+    def with_left(self, now):
+        """Annotates `left` and `online_left` in the booking's units (patients, or minutes).
+
+        Lapsed holds count as free although their rows still stand, so pages are right with
+        the worker dead; what the desk keeps for itself is not left online.
+        """
+        bookings = self.model._meta.get_field("bookings").related_model  # this app imports no later one
+        lapsed = bookings.objects.lapsed(now).filter(schedule=OuterRef("pk")).order_by()
+        freed = lapsed.values("schedule").annotate(units=Sum("units")).values("units")
+        return self.annotate(
+            left=F("capacity") - F("taken") + Coalesce(Subquery(freed), 0),
+            online_left=Greatest(F("left") - Greatest(F("reserved_for_desk") - F("taken_at_desk"), 0), 0),
+        )
+
+
+class Schedule(models.Model):
+    """One doctor's window. `taken` is the sum of its bookings' units, always (DESIGN §3)."""
+
+    doctor = models.ForeignKey(Doctor, models.PROTECT, related_name="schedules", verbose_name=_("doctor"))
+    kind = models.CharField(_("kind"), max_length=5, choices=Kind, default=Kind.TOKEN)
+    mode = models.CharField(_("mode"), max_length=9, choices=Mode, default=Mode.IN_PERSON)
+    date = models.DateField(_("date"))
+    start_time = models.TimeField(_("from"))
+    end_time = models.TimeField(_("to"))
+    starts_at = models.DateTimeField(editable=False)
+    ends_at = models.DateTimeField(editable=False)
+    capacity = models.PositiveIntegerField(_("places"), help_text=_("Patients, or minutes for a pool."))
+    taken = models.PositiveIntegerField(_("taken"), default=0, editable=False)
+    taken_at_desk = models.PositiveIntegerField(default=0, editable=False)
+    reserved_for_desk = models.PositiveIntegerField(_("kept for the desk"), default=0)
+    holds_reserve = models.BooleanField(
+        _("unpaid bookings hold a place"),
+        default=True,
+        help_text=_("Off: the place belongs to whoever pays first."),
+    )
+    prefix = models.CharField(_("token prefix"), max_length=3, blank=True)
+    last_number = models.PositiveIntegerField(default=0, editable=False)
+    now_serving = models.PositiveIntegerField(_("now serving"), default=0, editable=False)
+    fee_minor = models.PositiveIntegerField(_("fee"), default=0)
+    currency = models.CharField(_("currency"), max_length=3)
+    status = models.CharField(_("status"), max_length=9, choices=Status, default=Status.OPEN)
+    opened_from = models.CharField(max_length=40, blank=True, editable=False)
+
+    objects = ScheduleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["starts_at", "pk"]
+        verbose_name = _("window")
+        verbose_name_plural = _("windows")
+        permissions = [("overbook", _("Can add a place to a full window"))]
+        constraints = [
+            models.CheckConstraint(condition=Q(taken__lte=F("capacity")), name="schedule_never_oversold"),
+            models.CheckConstraint(
+                condition=Q(taken_at_desk__lte=F("taken")), name="schedule_desk_within_taken"
+            ),
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="schedule_ends_after_start"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="schedule_known_kind"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="schedule_known_status"),
+        ]
+        indexes = [
+            models.Index(fields=["doctor", "date"], name="schedule_of_doctor"),
+            models.Index(fields=["date", "status"], name="schedule_of_day"),
+        ]
+
+    def __str__(self):
+        return f"{self.doctor}, {self.date:%a %-d %b}, {self.hours}"
+
+    def get_absolute_url(self):
+        return reverse("book", args=[self.pk])
+
+    def clean(self):
+        """Derives the instants from the clock times, and refuses times that mean nothing."""
+        if not (self.date and self.start_time and self.end_time):
+            return
+        if self.end_time <= self.start_time:
+            raise ValidationError({"end_time": _("A window ends after it starts, on the same day.")})
+        self.starts_at, self.ends_at = instant(self.date, self.start_time), instant(self.date, self.end_time)
+
+    @property
+    def hours(self) -> str:
+        return f"{self.start_time:%H:%M}–{self.end_time:%H:%M}"
+
+    @property
+    def period(self) -> str:
+        """morning before noon, evening from settings.EVENING_FROM_HOUR, else afternoon."""
+        if self.start_time.hour < 12:
+            return "morning"
+        return "evening" if self.start_time.hour >= settings.EVENING_FROM_HOUR else "afternoon"
+
+    def label(self, number: int | None) -> str:
+        """A number as people say it: A7. Empty for none."""
+        return f"{self.prefix}{number}" if number else ""
+
+    @property
+    def online_until(self):
+        """The last instant of online sales: tokens close a little before the end, others at the start."""
+        if self.kind == Kind.TOKEN:
+            return self.ends_at - timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
+        return self.starts_at
+
+    def is_running(self, now) -> bool:
+        return self.starts_at <= now < self.ends_at
+
+    @property
+    def minutes_each(self) -> float:
+        """Minutes that one place of a token window lasts on average."""
+        return (self.ends_at - self.starts_at) / timedelta(minutes=1) / max(self.capacity, 1)

@@ -1,0 +1,119 @@
+"""What people do to bookings. Each action is one transaction, started over when it must be."""
+
+import logging
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from bookings import steps
+from bookings.models import Booking
+from bookings.queries import live_in_window
+from bookings.states import LIVE, Channel, Status
+from bookings.steps import Guest
+from clinic.errors import Refused
+from clinic.models import Patient
+from clinic.transactions import action
+
+log = logging.getLogger("clinic")
+
+
+def hold(
+    *,
+    schedule_id: int,
+    patient: Patient | Guest,
+    price_minor: int,
+    request_key: UUID,
+    booked_by=None,
+    channel=Channel.ONLINE,
+    consent_version="",
+) -> Booking:
+    """Takes a place until it is paid or settings.HOLD_MINUTES have passed; free, it is confirmed at once.
+
+    `price_minor` is what the page showed. The same `request_key` from the same account returns
+    the same booking; with other content it is refused.
+    Raises Refused: NOT_FOUND, CLOSED, PAST, FULL, ALREADY_BOOKED, PRICE_CHANGED, REQUEST_REUSED.
+    """
+    try:
+        booking = _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version)
+    except IntegrityError as error:
+        # Only the key can collide: everything else is decided under the lock.
+        if Booking.objects.filter(request_key=request_key).exists():
+            raise steps.reused() from error
+        raise
+    log.info("booking-start", extra={"booking": booking.pk, "schedule": schedule_id})
+    return booking
+
+
+@action
+def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version) -> Booking:
+    digest = steps.digest(schedule_id, patient, price_minor)
+    wanted = Q(bookings__request_key=request_key)
+    if isinstance(patient, Patient):
+        wanted |= live_in_window(patient.pk)
+    schedule, now, bookings = steps.lock_window(schedule_id, wanted)
+    for booking in bookings:
+        if booking.request_key == request_key:
+            return steps.check_same(booking, digest, booked_by)
+    steps.check_open(schedule, now, channel)
+    for booking in bookings:
+        if booking.status in LIVE:  # only this patient's: lapsed holds have just been expired
+            raise Refused(
+                "ALREADY_BOOKED", _("This person already has a place in this window."), booking=booking
+            )
+    if not steps.has_left(schedule, 1, channel):
+        raise steps.full(schedule)
+    if price_minor != schedule.fee_minor:
+        raise Refused(
+            "PRICE_CHANGED", _("The price has changed. Please look at it again."), schedule=schedule
+        )
+    booking = steps.new_booking(
+        schedule,
+        patient,
+        now=now,
+        channel=channel,
+        price_minor=price_minor,
+        booked_by=booked_by,
+        request_key=request_key,
+        request_digest=digest,
+        consent_version=consent_version,
+    )
+    if price_minor:
+        steps.move(
+            booking,
+            Status.HELD,
+            now=now,
+            actor=booked_by,
+            cause="held",
+            hold_expires_at=steps.hold_until(now),
+        )
+    else:
+        steps.move(
+            booking, Status.CONFIRMED, now=now, actor=booked_by, cause="free", free_reason=_("free of charge")
+        )
+    return booking
+
+
+@action
+def cancel(booking_id: int, *, actor=None, reason: str, percent: int = 100) -> Booking:
+    """Ends a booking; `percent` of what was paid for it is due back (the clinic's own: all of it).
+
+    Writes what is due on the booking; a sweep in payments turns it into refunds. A second
+    cancellation changes nothing. Raises Refused (MOVE) when the visit is over or under way.
+    """
+    found = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
+    booking, now, _others = steps.lock_for(booking_id, found)
+    if booking.status != Status.CANCELLED:
+        steps.move(
+            booking, Status.CANCELLED, now=now, actor=actor, cause=f"cancelled: {reason}"[:200],
+            cancel_reason=reason, refund_percent=percent, refund_due_at=now, ended_at=now,
+        )  # fmt: skip
+    return booking
+
+
+@action
+def expire_lapsed_in(schedule_id: int) -> int:
+    """Expires the lapsed holds of one window; returns how many."""
+    _schedule, _now, bookings = steps.lock_window(schedule_id)
+    return len(bookings)

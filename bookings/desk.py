@@ -1,0 +1,71 @@
+"""The day at the desk: who is here, who is next, who did not come.
+
+Each action locks the window, so that two receptionists never call the same patient.
+"""
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from bookings import steps
+from bookings.models import Booking
+from bookings.states import WAITING, Status
+from clinic.errors import Refused
+from clinic.transactions import action
+
+
+@action
+def call_next(schedule_id: int, *, actor) -> Booking:
+    """Finishes whoever is with the doctor and calls the next patient; returns that booking.
+
+    Next is who has checked in, by priority and then number; when nobody has, the lowest
+    number that is still expected is called (and counts as checked in).
+    Raises Refused (NOBODY_WAITING), with the visit under way left as it is.
+    """
+    wanted = Q(bookings__status__in=[*WAITING, Status.IN_CONSULTATION])
+    schedule, now, bookings = steps.lock_window(schedule_id, wanted)
+    waiting = [booking for booking in bookings if booking.status in WAITING]
+    if not waiting:
+        raise Refused("NOBODY_WAITING", _("Nobody is waiting in this window."))
+    called = min(waiting, key=lambda b: (b.status != Status.CHECKED_IN, -b.priority, b.queue_number or 0))
+    for booking in bookings:
+        if booking.status == Status.IN_CONSULTATION:
+            steps.move(booking, Status.COMPLETED, now=now, actor=actor, cause="next was called", ended_at=now)
+    if called.status == Status.CONFIRMED:
+        steps.move(called, Status.CHECKED_IN, now=now, actor=actor, cause="called", checked_in_at=now)
+    steps.move(called, Status.IN_CONSULTATION, now=now, actor=actor, cause="called", called_at=now)
+    schedule.now_serving = called.queue_number or 0
+    schedule.save(update_fields=["now_serving"])
+    return called
+
+
+def check_in(booking_id: int, *, actor) -> Booking:
+    """The patient is here (also after "did not come")."""
+    return _to(booking_id, Status.CHECKED_IN, actor, "arrived", "checked_in_at")
+
+
+def undo_check_in(booking_id: int, *, actor) -> Booking:
+    """The wrong patient was checked in."""
+    return _to(booking_id, Status.CONFIRMED, actor, "check-in undone")
+
+
+def call_back(booking_id: int, *, actor) -> Booking:
+    """The wrong patient was called: back to the waiting room."""
+    return _to(booking_id, Status.CHECKED_IN, actor, "call undone")
+
+
+def complete(booking_id: int, *, actor) -> Booking:
+    """The visit is finished."""
+    return _to(booking_id, Status.COMPLETED, actor, "visit finished", "ended_at")
+
+
+def no_show(booking_id: int, *, actor) -> Booking:
+    """The patient was called and was not there."""
+    return _to(booking_id, Status.NO_SHOW, actor, "did not come", "ended_at")
+
+
+@action
+def _to(booking_id: int, status: Status, actor, cause: str, stamp: str = "") -> Booking:
+    schedule_id = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
+    booking, now, _others = steps.lock_for(booking_id, schedule_id)
+    steps.move(booking, status, now=now, actor=actor, cause=cause, **({stamp: now} if stamp else {}))
+    return booking

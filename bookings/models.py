@@ -1,0 +1,202 @@
+"""Who is booked where, and the audit of every change."""
+
+import secrets
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from bookings.states import LIVE, NEW, OCCUPYING, WAITING, Channel, Status
+from clinic import money
+from clinic.models import Patient, Service
+from clinic.transactions import LockingQuerySet
+from schedules.models import Schedule
+from schedules.states import Mode
+
+
+def new_public_id() -> str:
+    """128 random bits and nothing about when or by whom: the only id in a patient's URL."""
+    return secrets.token_urlsafe(16)
+
+
+class BookingQuerySet(LockingQuerySet):
+    def live(self):
+        """Bookings that still have something ahead of them."""
+        return self.filter(status__in=LIVE)
+
+    def occupying(self):
+        """Bookings that have a place for good."""
+        return self.filter(status__in=OCCUPYING)
+
+    def waiting(self):
+        """Has a number, was not called yet."""
+        return self.filter(status__in=WAITING)
+
+    def with_doctor(self):
+        return self.filter(status=Status.IN_CONSULTATION)
+
+    def lapsed(self, now):
+        """Holds whose time is up, whether or not a sweep has seen them."""
+        return self.filter(status=Status.HELD, hold_expires_at__lte=now)
+
+    def on(self, day):
+        return self.filter(schedule__date=day)
+
+    def visible_to(self, user):
+        """What `user` may see by its link: staff all, an account its own, everyone a guest's."""
+        if user.is_staff and user.has_perm("bookings.view_booking"):
+            return self
+        mine = Q(booked_by=None)
+        return self.filter(mine | Q(booked_by=user) if user.is_authenticated else mine)
+
+    def for_page(self):
+        return self.select_related("schedule__doctor", "patient")
+
+
+class Booking(models.Model):
+    """A place in a window. Status, units and schedule change only in `steps.move`."""
+
+    public_id = models.CharField(max_length=22, unique=True, default=new_public_id, editable=False)
+    request_key = models.UUIDField(unique=True, null=True, blank=True, editable=False)
+    request_digest = models.CharField(max_length=64, blank=True, editable=False)
+    schedule = models.ForeignKey(Schedule, models.PROTECT, related_name="bookings", verbose_name=_("window"))
+    patient = models.ForeignKey(Patient, models.PROTECT, related_name="bookings", verbose_name=_("patient"))
+    booked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="bookings",
+        verbose_name=_("account"),
+    )
+    channel = models.CharField(_("booked"), max_length=7, choices=Channel, default=Channel.ONLINE)
+    mode = models.CharField(_("mode"), max_length=9, choices=Mode, default=Mode.IN_PERSON)
+    service = models.ForeignKey(
+        Service, models.PROTECT, null=True, blank=True, related_name="bookings", verbose_name=_("service")
+    )
+    service_name = models.CharField(_("service as sold"), max_length=120, blank=True)
+    minutes = models.PositiveSmallIntegerField(_("minutes as sold"), null=True, blank=True)
+    start_at = models.DateTimeField(_("starts"), null=True, blank=True)
+    end_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    price_minor = models.PositiveIntegerField(_("price"))
+    currency = models.CharField(_("currency"), max_length=3)
+    free_reason = models.CharField(_("free because"), max_length=120, blank=True)
+    pay_at_desk = models.BooleanField(_("pays at the desk"), default=False)
+    consent_version = models.CharField(_("consent given to"), max_length=20, blank=True)
+    status = models.CharField(_("status"), max_length=15, choices=Status)
+    units = models.PositiveIntegerField(default=0, editable=False)
+    hold_expires_at = models.DateTimeField(_("held until"), null=True, blank=True)
+    queue_number = models.PositiveIntegerField(_("number"), null=True, blank=True)
+    numbered_at = models.DateTimeField(null=True, blank=True)
+    priority = models.SmallIntegerField(_("priority"), default=0, help_text=_("Higher is called earlier."))
+    refund_rules = models.JSONField(_("refund rules as sold"), default=list, blank=True)
+    refund_percent = models.PositiveSmallIntegerField(_("refund, percent"), null=True, blank=True)
+    refund_due_at = models.DateTimeField(_("refund due"), null=True, blank=True)
+    cancel_reason = models.CharField(_("reason"), max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    checked_in_at = models.DateTimeField(null=True, blank=True)
+    called_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BookingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        verbose_name = _("booking")
+        verbose_name_plural = _("bookings")
+        permissions = [("run_desk", _("Can check in, call, finish and cancel patients"))]
+        constraints = [
+            models.UniqueConstraint(fields=["schedule", "queue_number"], name="booking_number_once"),
+            models.UniqueConstraint(
+                fields=["schedule", "patient"],
+                condition=Q(status__in=LIVE, service=None),
+                name="booking_patient_once",
+            ),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="booking_known_status"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.HELD) | Q(hold_expires_at__isnull=False),
+                name="booking_hold_expires",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=OCCUPYING)
+                | Q(start_at__isnull=False)
+                | Q(queue_number__isnull=False),
+                name="booking_token_has_number",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[*OCCUPYING, Status.HELD]) | Q(units=0),
+                name="booking_gone_takes_nothing",
+            ),
+            models.CheckConstraint(
+                condition=Q(start_at=None, end_at=None) | Q(start_at__lt=F("end_at")),
+                name="booking_ends_after_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(refund_percent=None) | Q(refund_percent__lte=100),
+                name="booking_refund_at_most_all",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["hold_expires_at"], condition=Q(status=Status.HELD), name="booking_held"),
+            models.Index(fields=["schedule", "status"], name="booking_of_schedule"),
+            models.Index(
+                fields=["refund_due_at"], condition=Q(refund_due_at__isnull=False), name="booking_refund_due"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.token_label or self.get_status_display()} · {self.schedule}"
+
+    def get_absolute_url(self):
+        return reverse("booking", args=[self.public_id])
+
+    @property
+    def size(self) -> int:
+        """What this booking takes of its window's capacity while it has a place."""
+        return self.minutes or 1
+
+    @property
+    def token_label(self) -> str:
+        return self.schedule.label(self.queue_number)
+
+    @property
+    def price(self) -> str:
+        return money.display(self.price_minor, self.currency)
+
+    def hold_lapsed(self, now) -> bool:
+        return self.status == Status.HELD and self.hold_expires_at <= now
+
+    @property
+    def starts(self):
+        """When the patient is expected: their own time, or the window's start for a token."""
+        return self.start_at or self.schedule.starts_at
+
+
+class BookingEvent(models.Model):
+    """One change of status, never edited: who, when, why (append-only by trigger)."""
+
+    booking = models.ForeignKey(Booking, models.PROTECT, related_name="events", verbose_name=_("booking"))
+    at = models.DateTimeField(_("when"))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("who"),
+    )
+    from_status = models.CharField(
+        _("from"), max_length=15, choices=[(NEW, _("new")), *Status.choices], blank=True
+    )
+    to_status = models.CharField(_("to"), max_length=15, choices=Status)
+    cause = models.CharField(_("why"), max_length=200)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("booking event")
+        verbose_name_plural = _("booking events")
+
+    def __str__(self):
+        return f"{self.from_status or NEW} → {self.to_status}"

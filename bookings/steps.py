@@ -1,0 +1,245 @@
+"""Short steps on rows that are already locked. They open no transaction; actions compose them.
+
+A place is taken in one way: lock the window, read the clock under the lock, decide, `move`.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from bookings.models import Booking, BookingEvent
+from bookings.queries import read_under_lock
+from bookings.states import DESK_CHANNELS, LIVE, MOVES, NEW, OCCUPYING, Channel, Status
+from clinic.errors import Refused
+from clinic.models import Patient
+from clinic.transactions import StartOver
+from schedules.models import Schedule
+from schedules.states import SETTLES, Kind
+from schedules.states import Status as Window
+
+log = logging.getLogger("clinic")
+
+
+def move(booking: Booking, to: Status, *, now: datetime, actor=None, cause: str, **changes) -> None:
+    """The only writer of a booking's status, units and number; its window must be locked.
+
+    Effects: `booking.status` and `changes` are saved (inserted when new) · `booking.units`
+    becomes 0, 1 or minutes, and the window's `taken` follows by the same difference · the
+    first move to a place in the queue takes `last_number + 1` · one BookingEvent is written.
+
+    Raises Refused: MOVE where `states.MOVES` forbids it, FULL where no units are left.
+    """
+    schedule, was = booking.schedule, booking.status or NEW
+    if to not in MOVES[was]:
+        raise Refused(
+            "MOVE",
+            _("This booking is “%(status)s” and cannot be changed that way.")
+            % {"status": booking.get_status_display()},
+        )
+    changes |= {"status": to, "units": units_in(to, booking)}
+    window = {"taken": schedule.taken + changes["units"] - booking.units}
+    if booking.channel in DESK_CHANNELS:
+        window["taken_at_desk"] = schedule.taken_at_desk + changes["units"] - booking.units
+    if window["taken"] > schedule.capacity:
+        raise full(schedule)
+    if to in OCCUPYING and booking.queue_number is None and schedule.kind == Kind.TOKEN:
+        window["last_number"] = schedule.last_number + 1
+        changes |= {"queue_number": window["last_number"], "numbered_at": now}
+    adding = booking._state.adding
+    _assign(booking, changes)
+    booking.save(force_insert=adding, update_fields=None if adding else changes)
+    BookingEvent(booking=booking, at=now, actor=actor, from_status=was, to_status=to, cause=cause).save(
+        force_insert=True
+    )
+    changed = {name: value for name, value in window.items() if value != getattr(schedule, name)}
+    if changed:
+        _assign(schedule, changed)
+        schedule.save(update_fields=changed)
+    if "queue_number" in changes:
+        log.info(
+            "token-assign",
+            extra={"booking": booking.pk, "schedule": schedule.pk, "number": booking.queue_number},
+        )
+
+
+def _assign(row, values: dict) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def units_in(status: Status, booking: Booking) -> int:
+    """What a booking takes of its window in a status: nothing, or its size.
+
+    A hold's units follow the window's `holds_reserve` at the moment it is made; slots and
+    pools always reserve.
+    """
+    if status == Status.HELD:
+        return booking.size if booking.schedule.holds_reserve or booking.start_at else 0
+    return booking.size if status in OCCUPYING else 0
+
+
+# --- Locks --------------------------------------------------------------------------------
+
+
+def lock_window(
+    schedule_id: int, also: Q | None = None, *, keep: int = 0
+) -> tuple[Schedule, datetime, list[Booking]]:
+    """Locks a window; returns it, the clock under the lock, and the bookings that `also` names.
+
+    Lapsed holds give their places back first, so that `taken` is the truth, all but the
+    booking `keep`, which the caller will judge. Raises Refused (404) for no such window.
+    """
+    schedule = Schedule.objects.locked().filter(pk=schedule_id).first()
+    if schedule is None:
+        raise Refused("NOT_FOUND", _("There is no such window."), status=404)
+    now, bookings = read_under_lock(schedule, also)
+    for booking in bookings:
+        if booking.hold_lapsed(now) and booking.pk != keep:
+            move(booking, Status.EXPIRED, now=now, cause="hold lapsed")
+    return schedule, now, bookings
+
+
+def lock_for(
+    booking_id: int, schedule_id: int, also: Q | None = None
+) -> tuple[Booking, datetime, list[Booking]]:
+    """Locks the window of a booking and reads both anew; returns booking, clock, other bookings.
+
+    Starts the action over when the booking moved to another window meanwhile: it never takes
+    a second lock out of order.
+    """
+    this = Q(bookings__pk=booking_id)
+    _schedule, now, bookings = lock_window(schedule_id, this | also if also else this, keep=booking_id)
+    found = next((booking for booking in bookings if booking.pk == booking_id), None)
+    if found is None:
+        raise StartOver
+    return found, now, [booking for booking in bookings if booking is not found]
+
+
+# --- Room ---------------------------------------------------------------------------------
+
+
+def full(schedule: Schedule) -> Refused:
+    return Refused("FULL", _("This window is full. Someone was faster."), schedule=schedule)
+
+
+def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
+    """Raises Refused (CLOSED, PAST) where this channel may take no new place now.
+
+    Online tokens sell until a little before the end, slots and pools until the start; the
+    desk sells until the session is finished.
+    """
+    if schedule.status != Window.OPEN:
+        raise Refused("CLOSED", _("This window is closed to new bookings."), schedule=schedule)
+    if channel not in DESK_CHANNELS and now >= schedule.online_until:
+        raise Refused("PAST", _("It is too late to book this window online."), schedule=schedule)
+
+
+def has_left(schedule: Schedule, units: int, channel: Channel) -> bool:
+    """Whether a channel may take so many more units: online leaves the desk what is kept for it."""
+    left = schedule.capacity - schedule.taken
+    if channel not in DESK_CHANNELS:
+        left -= max(schedule.reserved_for_desk - schedule.taken_at_desk, 0)
+    return units <= max(left, 0)
+
+
+def has_room_for(booking: Booking, others: list[Booking], now: datetime) -> bool:
+    """Whether money that has just arrived can still buy this held or expired booking its place.
+
+    The same question as for a hold: the window stands and has not ended (a slot or a pool
+    has not started), what the booking does not take yet is left, and the patient has no other
+    paid place there. A place that the patient only holds counts as left: it will be given up.
+    """
+    schedule, rivals = booking.schedule, live_rivals(booking, others)
+    over = now >= (booking.start_at or schedule.ends_at)
+    missing = booking.size - booking.units - sum(rival.units for rival in rivals)
+    return (
+        schedule.status in SETTLES
+        and not over
+        and all(rival.status == Status.HELD for rival in rivals)
+        and has_left(schedule, max(missing, 0), booking.channel)
+    )
+
+
+def live_rivals(booking: Booking, others: list[Booking]) -> list[Booking]:
+    """Other places of the same patient in the same window."""
+    return [other for other in others if other.patient_id == booking.patient_id and other.status in LIVE]
+
+
+def check_same(booking: Booking, digest: str, booked_by) -> Booking:
+    """The booking that this request key already made. Raises Refused if it asked for something else."""
+    if booking.request_digest != digest or booking.booked_by_id != (booked_by.pk if booked_by else None):
+        raise reused()
+    return booking
+
+
+def reused() -> Refused:
+    return Refused(
+        "REQUEST_REUSED", _("This form was already sent with other details. Please start again."), status=422
+    )
+
+
+def digest(*content) -> str:
+    """A fingerprint of what a form asked for, so that its key cannot be used for something else."""
+    return hashlib.sha256(json.dumps(content, default=repr).encode()).hexdigest()
+
+
+# --- Taking a place -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guest:
+    """A person as they typed themselves, or as the desk typed them: always a new, unclaimed
+    Patient, so that a form never reveals who is known here."""
+
+    name: str
+    phone: str = ""
+    email: str = ""
+    age: int | None = None
+    date_of_birth: date | None = None
+    sex: str = ""
+
+
+def as_patient(who: Patient | Guest) -> Patient:
+    return who if isinstance(who, Patient) else Patient.objects.create(**asdict(who))
+
+
+def hold_until(now: datetime) -> datetime:
+    return now + timedelta(minutes=settings.HOLD_MINUTES)
+
+
+def new_booking(
+    schedule: Schedule, who: Patient | Guest, *, now: datetime, channel: Channel, price_minor: int, **fields
+) -> Booking:
+    """An unsaved booking with what is snapshotted when it is sold; `move` stores it."""
+    return Booking(
+        schedule=schedule,
+        patient=as_patient(who),
+        channel=channel,
+        mode=schedule.mode,
+        price_minor=price_minor,
+        currency=schedule.currency,
+        refund_rules=settings.REFUND_RULES,
+        created_at=now,
+        status=NEW,
+        **fields,
+    )
+
+
+def seat(booking: Booking, others: list[Booking], *, now: datetime, cause: str, actor=None) -> None:
+    """Confirms a paid booking that `has_room_for`; a place that its patient only held is given up."""
+    for rival in live_rivals(booking, others):
+        move(rival, Status.EXPIRED, now=now, cause="another booking of this patient was paid")
+    move(booking, Status.CONFIRMED, now=now, actor=actor, cause=cause)
+
+
+def overflow(booking: Booking, *, now: datetime) -> None:
+    """Paid, but no place was left: all of the money is due back at once."""
+    cause = "OVERFLOW_AFTER_PAYMENT"
+    move(booking, Status.OVERFLOW, now=now, cause=cause, refund_percent=100, refund_due_at=now)
+    log.info("overflow", extra={"booking": booking.pk, "schedule": booking.schedule_id, "reason": cause})

@@ -1,0 +1,328 @@
+"""Money in and out, one transaction at a time. No gateway is called inside one (DESIGN §4)."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from bookings.models import Booking
+from bookings.states import Status as BookingStatus
+from clinic.errors import Refused
+from clinic.transactions import action
+from payments import gateways, steps
+from payments.gateways.base import Event, GatewayError, Order
+from payments.models import Customer, GatewayEvent, Payment, Refund
+from payments.states import RefundStatus, Status
+
+log = logging.getLogger("clinic")
+
+LEASE = timedelta(minutes=2)
+"""How long one sender has a refund to itself: longer than a gateway call may take."""
+TRIES = 10
+
+
+class UnknownPayment(Exception):
+    """An event speaks of a payment that is not here (yet)."""
+
+
+def backoff(tries: int) -> timedelta:
+    """30 s, then doubling up to an hour."""
+    return timedelta(seconds=min(30 * 2**tries, 3600))
+
+
+# --- Pay ----------------------------------------------------------------------------------
+
+
+def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Payment:
+    """Opens (or finds) the attempt to pay a held booking, and asks its gateway where to pay.
+
+    A second click finds the same attempt, and a repeated call has the same key, so nothing is
+    charged twice. Raises Refused: NOT_PAYABLE when the booking is not waiting for money,
+    GATEWAY when the gateway does not answer (the hold stays).
+    """
+    gateway = gateways.get(gateway_name)
+    payment = _open_attempt(booking, gateway_name, for_app)
+    if payment.reference:
+        return payment
+    try:
+        started = gateway.start(
+            Order(
+                key=str(payment.key),
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                description=_("Appointment at %(clinic)s") % {"clinic": settings.CLINIC_NAME},
+                return_url=f"{settings.SITE_URL}{booking.get_absolute_url()}return/",
+                expires_at=booking.hold_expires_at,
+                customer=_customer(gateway, booking.booked_by),
+                for_app=for_app,
+            )
+        )
+    except GatewayError as error:
+        log.warning(
+            "gateway-error", extra={"gateway": gateway_name, "payment": payment.pk, "why": error.message}
+        )
+        raise Refused(
+            "GATEWAY",
+            _(
+                "The payment service does not answer. You have not been charged and your place is still held. Please try again."
+            ),
+            status=503,
+        ) from error
+    values = {
+        "reference": started.reference,
+        "redirect_url": started.redirect_url,
+        "client_secret": started.client_secret,
+    }
+    Payment.objects.filter(pk=payment.pk, reference="").update(**values)
+    payment.refresh_from_db()
+    return payment
+
+
+@action
+def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment:
+    now = timezone.now()
+    if booking.status != BookingStatus.HELD or booking.hold_lapsed(now):
+        raise Refused(
+            "NOT_PAYABLE", _("This booking is not waiting for a payment any more."), booking=booking
+        )
+    payment, _made = Payment.objects.open().get_or_create(
+        booking=booking,
+        gateway=gateway_name,
+        for_app=for_app,
+        defaults={
+            "amount_minor": booking.price_minor,
+            "currency": booking.currency,
+            "created_at": now,
+            "next_check_at": booking.hold_expires_at,
+        },
+    )
+    return payment
+
+
+def _customer(gateway, account) -> str:
+    """The gateway's id of an account: made once (idempotent at the gateway), then reused."""
+    create = getattr(gateway, "create_customer", None)
+    if account is None or create is None:
+        return ""
+    known = Customer.objects.filter(user=account, gateway=gateway.name).first()
+    if known is None:
+        known, _made = Customer.objects.get_or_create(
+            user=account, gateway=gateway.name, defaults={"reference": create(f"account-{account.pk}")}
+        )
+    return known.reference
+
+
+# --- Webhook ------------------------------------------------------------------------------
+
+
+def receive(gateway_name: str, headers, body: bytes) -> None:
+    """Keeps a signed webhook, then acts on it. Returns once it is kept: what fails after that
+    is tried again by the worker. Raises BadSignature with nothing stored."""
+    events = gateways.get(gateway_name).read_webhook(headers, body)
+    inbox = _keep(gateway_name, events[0], body)
+    log.info(f"{gateway_name}-webhook", extra={"inbox": inbox.pk, "name_of_event": inbox.name})
+    if inbox.processed_at is None:
+        process(inbox, events)
+
+
+def _keep(gateway_name: str, event: Event, body: bytes) -> GatewayEvent:
+    now = timezone.now()
+    inbox = GatewayEvent(
+        gateway=gateway_name,
+        dedupe_key=event.dedupe_key,
+        name=event.name[:80],
+        body=body.decode(),
+        received_at=now,
+        next_try_at=now + timedelta(seconds=30),
+    )
+    try:
+        with transaction.atomic():
+            inbox.save(force_insert=True)
+    except IntegrityError:
+        return GatewayEvent.objects.get(gateway=gateway_name, dedupe_key=event.dedupe_key)
+    return inbox
+
+
+def process(inbox: GatewayEvent, events: list[Event] | None = None) -> bool:
+    """Acts on one kept webhook. Whatever goes wrong is written on it, with the next try."""
+    events = gateways.get(inbox.gateway).parse(inbox.body) if events is None else events
+    try:
+        _process(inbox, events)
+    except Exception as error:  # the money is real whatever our bug is: keep it, say so, go on
+        if not isinstance(error, UnknownPayment):
+            log.exception("webhook-processing", extra={"inbox": inbox.pk})
+        _park(inbox, events, error)
+        return False
+    return True
+
+
+@action
+def _process(inbox: GatewayEvent, events: list[Event]) -> None:
+    found = [(event, _find(inbox.gateway, event)) for event in events if event.kind != "other"]
+    about = next((payment for _event, payment in found), None)
+    claimed = GatewayEvent.objects.unprocessed().filter(pk=inbox.pk)
+    if claimed.update(processed_at=timezone.now(), payment=about, tries=F("tries") + 1, error=""):
+        for event, payment in found:
+            _apply(payment, event)
+
+
+def _find(gateway_name: str, event: Event) -> Payment:
+    """The attempt an event speaks of, unlocked, with its booking. Raises UnknownPayment."""
+    candidates = Payment.objects.matching(
+        gateway_name, event.payment_key, event.reference, event.gateway_payment
+    )
+    if event.kind.startswith("refund"):
+        candidates |= Payment.objects.filter(
+            gateway=gateway_name, refunds__gateway_refund=event.gateway_refund
+        )
+    found = list(candidates.select_related("booking")[:2])
+    exact = [payment for payment in found if payment.gateway_payment == event.gateway_payment]
+    if not found:
+        raise UnknownPayment(_("This payment is not known here."))
+    return (exact or found)[0]
+
+
+def _apply(payment: Payment, event: Event) -> None:
+    now = timezone.now()
+    match event.kind:
+        case "captured":
+            steps.settle(payment, event)
+        case "failed":
+            steps.mark(payment, Status.FAILED, now=now, why=event.reason)
+        case "authorized":
+            steps.mark(payment, Status.AUTHORIZED, now=now)
+        case "expired":
+            steps.mark(payment, Status.EXPIRED, now=now)
+        case "refund_done" | "refund_failed":
+            done = event.kind == "refund_done"
+            payment = Payment.objects.locked().get(pk=payment.pk)
+            refund = (
+                Refund.objects.locked()
+                .filter(payment=payment)
+                .matching(event.refund_key, event.gateway_refund)
+                .first()
+            )
+            if refund is None:
+                raise UnknownPayment(_("This refund is not known here."))
+            steps.record_refund(
+                payment, refund, RefundStatus.DONE if done else RefundStatus.FAILED,
+                now=now, gateway_refund=event.gateway_refund, why=event.reason,
+            )  # fmt: skip
+
+
+@action
+def _park(inbox: GatewayEvent, events: list[Event], error: Exception) -> None:
+    """Records the capture, the error and the next try. After ten tries, or 72 hours for an
+    unknown payment, a person is asked."""
+    now = timezone.now()
+    unknown = isinstance(error, UnknownPayment)
+    late = now - inbox.received_at > timedelta(hours=72) if unknown else inbox.tries + 1 >= TRIES
+    GatewayEvent.objects.unprocessed().filter(pk=inbox.pk).update(
+        tries=F("tries") + 1,
+        next_try_at=now + backoff(inbox.tries),
+        error=str(error)[:200] if unknown else type(error).__name__,
+    )
+    for event in events:
+        if event.kind == "captured" and not unknown:
+            found = Payment.objects.unsettled().matching(
+                inbox.gateway, event.payment_key, event.reference, event.gateway_payment
+            )
+            found.filter(gateway_payment__in=("", event.gateway_payment)).update(
+                status=Status.CAPTURED,
+                captured_minor=event.amount_minor,
+                gateway_payment=event.gateway_payment,
+                captured_at=Coalesce(F("captured_at"), now),
+            )
+    if late:
+        steps.review(
+            f"inbox:{inbox.pk}",
+            _("A message from %(gateway)s could not be used") % {"gateway": inbox.gateway},
+            _("It is kept, and money may have moved. Compare the payment with the gateway's own page."),
+            steps.admin_link(inbox),
+        )
+
+
+# --- Ask the gateway ----------------------------------------------------------------------
+
+
+def ask(payment: Payment) -> None:
+    """Fetches what the gateway knows of an attempt and settles what was captured."""
+    for event in gateways.get(payment.gateway).fetch(payment.reference):
+        _settle_fetched(payment.gateway, event)
+
+
+@action
+def _settle_fetched(gateway_name: str, event: Event) -> None:
+    if event.kind == "captured":
+        _apply(_find(gateway_name, event), event)
+
+
+def close(payment: Payment) -> None:
+    """Ends an attempt that nobody should pay any more; money that arrived meanwhile is settled."""
+    gateway = gateways.get(payment.gateway)
+    if payment.reference:
+        gateway.cancel(payment.reference)
+        ask(payment)
+    _end(payment)
+
+
+@action
+def _end(payment: Payment) -> None:
+    steps.mark(payment, Status.EXPIRED, now=timezone.now())
+
+
+# --- Refunds ------------------------------------------------------------------------------
+
+
+@action
+def owe(payment_id: int, cause: str, percent: int) -> Refund | None:
+    """Reserves what a payment owes back, so that a sweep sends it."""
+    payment = Payment.objects.locked().get(pk=payment_id)
+    return steps.owe(payment, cause, percent, now=timezone.now())
+
+
+def send(refund: Refund) -> bool:
+    """Sends one refund if nobody else is sending it. A time-out repeats under the same key."""
+    now = timezone.now()
+    mine = Refund.objects.to_send(now).filter(pk=refund.pk)
+    if not mine.update(status=RefundStatus.SENDING, tries=F("tries") + 1, next_try_at=now + LEASE):
+        return False
+    payment = refund.payment
+    try:
+        result = gateways.get(payment.gateway).refund(
+            key=str(refund.key),
+            gateway_payment=payment.gateway_payment,
+            amount_minor=refund.amount_minor,
+            currency=payment.currency,
+        )
+    except GatewayError as error:
+        log.warning(
+            "gateway-error", extra={"gateway": payment.gateway, "refund": refund.pk, "why": error.message}
+        )
+        if error.retryable and refund.tries + 1 < TRIES:
+            Refund.objects.filter(pk=refund.pk, status=RefundStatus.SENDING).update(
+                status=RefundStatus.DUE, next_try_at=now + backoff(refund.tries), reason=error.message[:200]
+            )
+            return True
+        _record(refund, RefundStatus.FAILED, why=error.message)
+        return True
+    _record(refund, RefundStatus(result.status), gateway_refund=result.gateway_refund, why=result.reason)
+    return True
+
+
+def handed_back(refund: Refund, *, actor) -> None:
+    """A receptionist gave the money back by hand."""
+    _record(refund, RefundStatus.DONE, actor=actor)
+
+
+@action
+def _record(refund: Refund, status: RefundStatus, **more) -> None:
+    payment = Payment.objects.locked().get(pk=refund.payment_id)
+    locked = Refund.objects.locked().get(pk=refund.pk)
+    locked.payment = payment
+    steps.record_refund(payment, locked, status, now=timezone.now(), **more)

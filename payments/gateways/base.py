@@ -1,0 +1,135 @@
+"""What every payment gateway answers to: plain values in, plain values out, no ORM.
+
+Amounts are integers in the currency's minor unit. `key` is always our own UUID of a
+payment or refund; it goes to the gateway as idempotency key, receipt and metadata, and
+nothing personal goes with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+class UnknownGateway(LookupError):
+    """No gateway of this name here. A webhook's view answers 404."""
+
+
+class BadSignature(Exception):
+    """A webhook body that its gateway did not sign, or that cannot be read at all."""
+
+
+class GatewayError(Exception):
+    """The gateway refused or did not answer. `retryable`: the same call may yet succeed.
+
+    After a retryable one nobody knows whether the gateway did the work: repeat the call with
+    the same key and the same content, never with a new key.
+
+    `message` is safe to log and to show to staff: it never holds a patient's data.
+    """
+
+    def __init__(self, message: str, *, retryable: bool):
+        super().__init__(message)
+        self.message = message
+        self.retryable = retryable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One attempt to collect `amount_minor`, as asked of a gateway."""
+
+    key: str
+    amount_minor: int
+    currency: str
+    description: str
+    """What is bought, on the gateway's page and in its records: never who."""
+    return_url: str
+    expires_at: datetime
+    """When our hold ends. It must not change when the same key is tried again."""
+    customer: str = ""
+    """The gateway's own id from `create_customer`, if the payer has an account."""
+    for_app: bool = False
+    """True: an app collects (a PaymentIntent and its client secret). False: a hosted page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What the patient's browser or app needs next, and the gateway's id of the attempt."""
+
+    reference: str
+    redirect_url: str = ""
+    client_secret: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that a gateway says happened, in our words.
+
+    kind: `captured`, `failed` (this try only: not final), `authorized`, `expired` (nobody can pay
+    this attempt any more), `refund_done`, `refund_failed`, or `other` (kept, nothing to do).
+    `gateway_payment` names the money: events of the same one tell of the same capture, whatever
+    their dedupe_key. `reason` is a gateway's code word, never its prose.
+    """
+
+    kind: str
+    dedupe_key: str
+    name: str = ""
+    payment_key: str = ""
+    reference: str = ""
+    gateway_payment: str = ""
+    amount_minor: int = 0
+    currency: str = ""
+    live: bool = True
+    reason: str = ""
+    gateway_refund: str = ""
+    refund_key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundResult:
+    """status: `done`, `pending` (the gateway tells later), `failed` or `by_hand`."""
+
+    status: str
+    gateway_refund: str = ""
+    reason: str = ""
+
+
+class Gateway(Protocol):
+    """Every call that asks the gateway raises GatewayError, and nothing else."""
+
+    name: str
+    """The word in rows, URLs and settings."""
+    label: str
+    """What the patient reads on the button."""
+    live: bool
+    """Real money (True) or the gateway's test mode."""
+    origins: tuple[str, ...]
+    """Where its hosted page lives: the CSP `form-action` of the page whose form leads there."""
+
+    def create_customer(self, account_key: str) -> str:
+        """The gateway's id for an account, made from our random key alone; "" if it keeps none.
+
+        The same key gives the same customer for a day at least: call once, store the id.
+        """
+
+    def start(self, order: Order) -> Start:
+        """Opens an attempt. Safe to repeat with the same order."""
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        """Verifies `body` against every current and previous secret, then parses it.
+
+        Raises BadSignature for everything that is not a well-formed, signed event. What passes
+        is UTF-8, so `body.decode()` is safe to store.
+        """
+
+    def parse(self, body: bytes | str) -> list[Event]:
+        """The events of a body that was verified before (an inbox row)."""
+
+    def fetch(self, reference: str) -> list[Event]:
+        """What the gateway knows of an attempt now: the same events a webhook would bring."""
+
+    def cancel(self, reference: str) -> None:
+        """Ends an attempt that nobody may pay any more. An ended or paid one is no error."""
+
+    def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
+        """Sends money back. Safe to repeat with the same key and amount."""

@@ -1,0 +1,253 @@
+"""Money: attempts to collect it, what gateways said, and what goes back. Minor units throughout."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from bookings.models import Booking
+from clinic import money
+from clinic.transactions import LockingQuerySet
+from payments.states import OPEN, RETURNED, UNDER_WAY, Method, Outcome, RefundStatus, Status
+
+
+class PaymentQuerySet(LockingQuerySet):
+    def open(self):
+        """Attempts that somebody may still pay."""
+        return self.filter(status__in=OPEN)
+
+    def captured(self):
+        return self.filter(status=Status.CAPTURED)
+
+    def unsettled(self):
+        return self.filter(outcome="")
+
+    def without_refund(self):
+        return self.filter(refunds=None)
+
+    def owed_back(self):
+        """Captured payments that bought nothing."""
+        return self.captured().filter(outcome__in=RETURNED)
+
+    def matching(self, gateway: str, key: str, reference: str, gateway_payment: str):
+        """The attempts that a gateway's event may speak of, by any of its names."""
+        names = Q()
+        for name, value in {"reference": reference, "gateway_payment": gateway_payment}.items():
+            if value:
+                names |= Q(**{name: value})
+        if key:
+            names |= Q(key=key)
+        return self.filter(names, gateway=gateway) if names else self.none()
+
+
+class Payment(models.Model):
+    """One attempt to collect a booking's price. Its outcome is set once, under the window's lock."""
+
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    booking = models.ForeignKey(Booking, models.PROTECT, related_name="payments", verbose_name=_("booking"))
+    gateway = models.CharField(_("gateway"), max_length=20)
+    for_app = models.BooleanField(default=False, editable=False)
+    method = models.CharField(_("method"), max_length=10, choices=Method, blank=True)
+    amount_minor = models.PositiveIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.CREATED)
+    outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome, blank=True)
+    captured_minor = models.PositiveIntegerField(_("captured"), default=0)
+    refunded_minor = models.PositiveIntegerField(_("given back, or about to be"), default=0)
+    reference = models.CharField(_("the gateway's order"), max_length=255, blank=True, db_index=True)
+    gateway_payment = models.CharField(_("the gateway's payment"), max_length=255, blank=True)
+    redirect_url = models.URLField(max_length=2000, blank=True, editable=False)
+    client_secret = models.CharField(max_length=255, blank=True, editable=False)
+    reason = models.CharField(_("what the gateway said"), max_length=200, blank=True)
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("taken by"),
+    )
+    created_at = models.DateTimeField(_("created"))
+    captured_at = models.DateTimeField(_("captured at"), null=True, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = PaymentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        permissions = [("take_payment", _("Can take money at the counter"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["booking"], condition=Q(outcome=Outcome.BOUGHT), name="payment_buys_once"
+            ),
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_payment"],
+                condition=~Q(gateway_payment=""),
+                name="payment_captured_once",
+            ),
+            models.UniqueConstraint(
+                fields=["booking", "gateway", "for_app"],
+                condition=Q(status__in=OPEN),
+                name="payment_one_open_attempt",
+            ),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="payment_known_status"),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__lte=F("captured_minor")), name="payment_refunded_within_captured"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="") | Q(status=Status.CAPTURED, outcome__in=Outcome.values),
+                name="payment_outcome_of_captured",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_check_at"], condition=Q(status__in=OPEN), name="payment_open"),
+        ]
+
+    def __str__(self):
+        return f"{self.amount} · {self.get_status_display()}"
+
+    @property
+    def amount(self) -> str:
+        return money.display(self.captured_minor or self.amount_minor, self.currency)
+
+
+class PaymentEvent(models.Model):
+    """One thing that happened to a payment, never edited (append-only by trigger)."""
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="events", verbose_name=_("payment"))
+    at = models.DateTimeField(_("when"))
+    kind = models.CharField(_("what"), max_length=40)
+    amount_minor = models.PositiveIntegerField(_("amount"), default=0)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("who"),
+    )
+    note = models.CharField(_("note"), max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("payment event")
+        verbose_name_plural = _("payment events")
+
+    def __str__(self):
+        return self.kind
+
+
+class GatewayEventQuerySet(LockingQuerySet):
+    def unprocessed(self):
+        return self.filter(processed_at=None)
+
+
+class GatewayEvent(models.Model):
+    """The inbox: one verified webhook body, kept before anything is done about it."""
+
+    gateway = models.CharField(_("gateway"), max_length=20)
+    dedupe_key = models.CharField(max_length=255)
+    name = models.CharField(_("event"), max_length=80, blank=True)
+    body = models.TextField(_("body"))
+    received_at = models.DateTimeField(_("received"))
+    processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
+    payment = models.ForeignKey(
+        Payment,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="gateway_events",
+        verbose_name=_("payment"),
+    )
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    next_try_at = models.DateTimeField(_("next try"))
+    error = models.CharField(_("why not yet"), max_length=200, blank=True)
+
+    objects = GatewayEventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("gateway event")
+        verbose_name_plural = _("gateway events")
+        constraints = [models.UniqueConstraint(fields=["gateway", "dedupe_key"], name="gateway_event_once")]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(processed_at=None), name="gateway_event_todo")
+        ]
+
+    def __str__(self):
+        return f"{self.gateway} {self.name}"
+
+
+class RefundQuerySet(LockingQuerySet):
+    def under_way(self):
+        return self.filter(status__in=UNDER_WAY)
+
+    def matching(self, key: str, gateway_refund: str):
+        """The refund that a gateway's event speaks of, by our key or by the gateway's id."""
+        names = Q(key=key) if key else Q(pk=None)
+        return self.filter(names | Q(gateway_refund=gateway_refund) if gateway_refund else names)
+
+    def to_send(self, now):
+        """Due ones, and those whose sender died: its lease has run out."""
+        return self.filter(status__in=(RefundStatus.DUE, RefundStatus.SENDING), next_try_at__lte=now)
+
+
+class Refund(models.Model):
+    """Money going back, once per payment and cause. The gateway call repeats under the same key."""
+
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds", verbose_name=_("payment"))
+    cause = models.CharField(_("cause"), max_length=60)
+    amount_minor = models.PositiveIntegerField(_("amount"))
+    status = models.CharField(_("status"), max_length=8, choices=RefundStatus, default=RefundStatus.DUE)
+    gateway_refund = models.CharField(_("the gateway's refund"), max_length=255, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    next_try_at = models.DateTimeField(_("next try"))
+    reason = models.CharField(_("what the gateway said"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("created"))
+    done_at = models.DateTimeField(_("done"), null=True, blank=True)
+
+    objects = RefundQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        constraints = [
+            models.UniqueConstraint(fields=["payment", "cause"], name="refund_once_per_cause"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_of_something"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(status__in=(RefundStatus.DUE, RefundStatus.SENDING)),
+                name="refund_todo",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.amount} · {self.get_status_display()}"
+
+    @property
+    def amount(self) -> str:
+        return money.display(self.amount_minor, self.payment.currency)
+
+
+class Customer(models.Model):
+    """A gateway's id for an account, made once and reused."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="customers")
+    gateway = models.CharField(max_length=20)
+    reference = models.CharField(max_length=255)
+
+    class Meta:
+        verbose_name = _("gateway customer")
+        verbose_name_plural = _("gateway customers")
+        constraints = [models.UniqueConstraint(fields=["user", "gateway"], name="customer_once")]
+
+    def __str__(self):
+        return self.reference

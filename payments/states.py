@@ -1,0 +1,48 @@
+"""What a payment and a refund can be, and what a captured payment turned out to buy."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Status(TextChoices):
+    CREATED = "created", _("not paid yet")
+    AUTHORIZED = "authorized", _("authorised")
+    FAILED = "failed", _("declined")  # not final: the same attempt may still be captured
+    EXPIRED = "expired", _("ended unpaid")
+    CAPTURED = "captured", _("paid")
+
+
+OPEN = (Status.CREATED, Status.AUTHORIZED, Status.FAILED)
+
+
+class Outcome(TextChoices):
+    """What a captured payment bought: exactly one, for ever."""
+
+    BOUGHT = "bought", _("bought its place")
+    NO_PLACE = "no_place", _("no place was left: refunded")
+    SURPLUS = "surplus", _("paid twice or too late: refunded")
+    REVIEW = "review", _("somebody must look at it")
+
+
+RETURNED = (Outcome.NO_PLACE, Outcome.SURPLUS)
+"""Outcomes that owe the whole amount back, by themselves."""
+
+
+class RefundStatus(TextChoices):
+    DUE = "due", _("about to be sent")
+    SENDING = "sending", _("being sent")
+    PENDING = "pending", _("on its way")
+    BY_HAND = "by_hand", _("to be handed back at the desk")
+    DONE = "done", _("sent back")
+    FAILED = "failed", _("failed: the clinic is looking at it")
+
+
+UNDER_WAY = (RefundStatus.DUE, RefundStatus.SENDING, RefundStatus.PENDING, RefundStatus.BY_HAND)
+
+
+class Method(TextChoices):
+    """How money is taken at the counter."""
+
+    CASH = "cash", _("Cash")
+    ESEWA = "esewa", _("eSewa")
+    CARD = "card", _("Card terminal")

@@ -1,0 +1,62 @@
+"""Work that is due by itself: rows in a state, not jobs in a queue. Any number of workers may run these."""
+
+import logging
+
+from django.utils import timezone
+
+from payments import actions
+from payments.gateways.base import GatewayError
+from payments.models import GatewayEvent, Payment, Refund
+from payments.states import Outcome
+
+log = logging.getLogger("clinic")
+BATCH = 100
+
+
+def process_inbox() -> int:
+    """Tries again what a webhook could not finish."""
+    due = GatewayEvent.objects.unprocessed().filter(next_try_at__lte=timezone.now()).order_by("pk")[:BATCH]
+    return sum(actions.process(inbox) for inbox in due)
+
+
+def close_open_payments() -> int:
+    """Ends attempts whose hold is over, at the gateway too; asks first whether money arrived."""
+    now = timezone.now()
+    closed = 0
+    for payment in Payment.objects.open().filter(next_check_at__lte=now).order_by("next_check_at")[:BATCH]:
+        mine = Payment.objects.open().filter(pk=payment.pk, next_check_at=payment.next_check_at)
+        if not mine.update(next_check_at=now + actions.LEASE):
+            continue
+        try:
+            actions.close(payment)
+            closed += 1
+        except GatewayError as error:
+            log.warning(
+                "gateway-error",
+                extra={"gateway": payment.gateway, "payment": payment.pk, "why": error.message},
+            )
+    return closed
+
+
+def make_refunds() -> int:
+    """Turns what is due back into refunds: payments that bought nothing, and cancelled bookings."""
+    returned = Payment.objects.owed_back().without_refund().values_list("pk", "outcome")[:BATCH]
+    made = [actions.owe(pk, Outcome(outcome).value, 100) for pk, outcome in list(returned)]
+    cancelled = (
+        Payment.objects.captured()
+        .filter(
+            outcome=Outcome.BOUGHT, booking__refund_due_at__lte=timezone.now(), booking__refund_percent__gt=0
+        )
+        .exclude(refunds__cause="cancel")
+        .values_list("pk", "booking__refund_percent")[:BATCH]
+    )
+    made += [actions.owe(pk, "cancel", percent) for pk, percent in list(cancelled)]
+    return sum(refund is not None for refund in made)
+
+
+def send_refunds() -> int:
+    """Sends the refunds that are due."""
+    return sum(
+        actions.send(refund)
+        for refund in Refund.objects.to_send(timezone.now()).select_related("payment")[:BATCH]
+    )

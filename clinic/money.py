@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from django.utils import formats
-from django.utils.translation import get_language
 
 EXPONENTS = {
     "BHD": 3, "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "IQD": 3, "ISK": 0, "JOD": 3, "JPY": 0,
@@ -32,8 +31,8 @@ def to_major(minor: int, currency: str) -> Decimal:
 
 
 def display(minor: int, currency: str) -> str:
-    """For people: "₹500", "₹500.50", "CHF 30". Whole amounts carry no decimals."""
+    """For people: "₹1,500", "₹500.50", "CHF 30". Whole amounts carry no decimals."""
     major = to_major(minor, currency)
     places = 0 if major == major.to_integral_value() else exponent(currency)
-    number = formats.localize(major.quantize(Decimal(1).scaleb(-places)), use_l10n=get_language() is not None)
+    number = formats.number_format(major, places, force_grouping=True)
     return f"{SYMBOLS.get(currency.upper(), currency.upper() + ' ')}{number}"

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking
@@ -66,11 +67,13 @@ def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Paym
         log.warning(
             "gateway-error", extra={"gateway": gateway_name, "payment": payment.pk, "why": error.message}
         )
+        what_now = _("Please try again.") if error.retryable else _("Choose another way to pay, or call us.")
         raise Refused(
             "GATEWAY",
             _(
-                "The payment service does not answer. You have not been charged and your place is still held. Please try again."
-            ),
+                "The payment service did not take this. You have not been charged and your place is still held."
+            )
+            + f" {what_now}",
             status=503,
         ) from error
     values = {
@@ -105,14 +108,21 @@ def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment
 
 
 def _customer(gateway, account) -> str:
-    """The gateway's id of an account: made once (idempotent at the gateway), then reused."""
-    create = getattr(gateway, "create_customer", None)
-    if account is None or create is None:
+    """The gateway's id of an account, or "" where it keeps none: made once, then reused.
+
+    Our key for it is stable, so that a repeated call finds the same customer, and says nothing
+    about who it is.
+    """
+    if account is None:
         return ""
     known = Customer.objects.filter(user=account, gateway=gateway.name).first()
     if known is None:
+        key = salted_hmac("payments.customer", f"{settings.SITE_URL} {account.pk}", algorithm="sha256")
+        reference = gateway.create_customer(key.hexdigest())
+        if not reference:
+            return ""
         known, _made = Customer.objects.get_or_create(
-            user=account, gateway=gateway.name, defaults={"reference": create(f"account-{account.pk}")}
+            user=account, gateway=gateway.name, defaults={"reference": reference}
         )
     return known.reference
 
@@ -127,7 +137,7 @@ def receive(gateway_name: str, headers, body: bytes) -> None:
     inbox = _keep(gateway_name, events[0], body)
     log.info(f"{gateway_name}-webhook", extra={"inbox": inbox.pk, "name_of_event": inbox.name})
     if inbox.processed_at is None:
-        process(inbox, events)
+        process(inbox)
 
 
 def _keep(gateway_name: str, event: Event, body: bytes) -> GatewayEvent:
@@ -148,10 +158,11 @@ def _keep(gateway_name: str, event: Event, body: bytes) -> GatewayEvent:
     return inbox
 
 
-def process(inbox: GatewayEvent, events: list[Event] | None = None) -> bool:
+def process(inbox: GatewayEvent) -> bool:
     """Acts on one kept webhook. Whatever goes wrong is written on it, with the next try."""
-    events = gateways.get(inbox.gateway).parse(inbox.body) if events is None else events
+    events = []
     try:
+        events = gateways.get(inbox.gateway).parse(inbox.body)
         _process(inbox, events)
     except Exception as error:  # the money is real whatever our bug is: keep it, say so, go on
         if not isinstance(error, UnknownPayment):
@@ -173,18 +184,18 @@ def _process(inbox: GatewayEvent, events: list[Event]) -> None:
 
 def _find(gateway_name: str, event: Event) -> Payment:
     """The attempt an event speaks of, unlocked, with its booking. Raises UnknownPayment."""
-    candidates = Payment.objects.matching(
-        gateway_name, event.payment_key, event.reference, event.gateway_payment
-    )
+    payments = Payment.objects.select_related("booking")
     if event.kind.startswith("refund"):
-        candidates |= Payment.objects.filter(
-            gateway=gateway_name, refunds__gateway_refund=event.gateway_refund
+        found = payments.filter(
+            gateway=gateway_name, refunds__in=Refund.objects.matching(event.refund_key, event.gateway_refund)
         )
-    found = list(candidates.select_related("booking")[:2])
-    exact = [payment for payment in found if payment.gateway_payment == event.gateway_payment]
-    if not found:
+    else:
+        found = payments.matching(gateway_name, event.payment_key, event.reference, event.gateway_payment)
+    candidates = list(found[:2])
+    exact = [payment for payment in candidates if payment.gateway_payment == event.gateway_payment]
+    if not candidates:
         raise UnknownPayment(_("This payment is not known here."))
-    return (exact or found)[0]
+    return (exact or candidates)[0]
 
 
 def _apply(payment: Payment, event: Event) -> None:
@@ -201,14 +212,7 @@ def _apply(payment: Payment, event: Event) -> None:
         case "refund_done" | "refund_failed":
             done = event.kind == "refund_done"
             payment = Payment.objects.locked().get(pk=payment.pk)
-            refund = (
-                Refund.objects.locked()
-                .filter(payment=payment)
-                .matching(event.refund_key, event.gateway_refund)
-                .first()
-            )
-            if refund is None:
-                raise UnknownPayment(_("This refund is not known here."))
+            refund = payment.refunds.matching(event.refund_key, event.gateway_refund).locked().get()
             steps.record_refund(
                 payment, refund, RefundStatus.DONE if done else RefundStatus.FAILED,
                 now=now, gateway_refund=event.gateway_refund, why=event.reason,

@@ -6,6 +6,6 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self):
-        from payments import triggers
+        from payments import checks, triggers  # noqa: F401  (checks register themselves)
 
         post_migrate.connect(triggers.create, sender=self)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.models import Booking
 from clinic import money
 from clinic.transactions import LockingQuerySet
-from payments.states import OPEN, RETURNED, UNDER_WAY, Method, Outcome, RefundStatus, Status
+from payments.states import OPEN, RETURNED, SENDABLE, UNDER_WAY, Method, Outcome, RefundStatus, Status
 
 
 class PaymentQuerySet(LockingQuerySet):
@@ -192,8 +192,9 @@ class RefundQuerySet(LockingQuerySet):
         return self.filter(names | Q(gateway_refund=gateway_refund) if gateway_refund else names)
 
     def to_send(self, now):
-        """Due ones, and those whose sender died: its lease has run out."""
-        return self.filter(status__in=(RefundStatus.DUE, RefundStatus.SENDING), next_try_at__lte=now)
+        """Due ones; those whose sender died, when its lease is over; and those on their way for
+        long, to be asked after (the same call under the same key sends nothing twice)."""
+        return self.filter(status__in=SENDABLE, next_try_at__lte=now)
 
 
 class Refund(models.Model):
@@ -224,7 +225,7 @@ class Refund(models.Model):
         indexes = [
             models.Index(
                 fields=["next_try_at"],
-                condition=Q(status__in=(RefundStatus.DUE, RefundStatus.SENDING)),
+                condition=Q(status__in=SENDABLE),
                 name="refund_todo",
             ),
         ]

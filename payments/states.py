@@ -37,6 +37,7 @@ class RefundStatus(TextChoices):
     FAILED = "failed", _("failed: the clinic is looking at it")
 
 
+SENDABLE = (RefundStatus.DUE, RefundStatus.SENDING, RefundStatus.PENDING)
 UNDER_WAY = (RefundStatus.DUE, RefundStatus.SENDING, RefundStatus.PENDING, RefundStatus.BY_HAND)
 
 

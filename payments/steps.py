@@ -1,7 +1,7 @@
 """Short steps of money, on rows that are already locked. They open no transaction."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F
 from django.db.models.functions import Coalesce
@@ -19,6 +19,9 @@ from payments.models import Payment, PaymentEvent, Refund
 from payments.states import Outcome, RefundStatus, Status
 
 log = logging.getLogger("clinic")
+
+ASK_AFTER = timedelta(hours=6)
+"""A refund on its way is asked after this often, should its webhook be lost."""
 
 
 def note(payment: Payment, kind: str, *, now, amount_minor: int = 0, actor=None, why: str = "") -> None:
@@ -167,7 +170,9 @@ def record_refund(
     refund.status, refund.reason = status, why[:200]
     refund.gateway_refund = gateway_refund or refund.gateway_refund
     refund.done_at = now if status == RefundStatus.DONE else None
-    refund.save(update_fields=["status", "reason", "gateway_refund", "done_at"])
+    if status == RefundStatus.PENDING:
+        refund.next_try_at = now + ASK_AFTER
+    refund.save(update_fields=["status", "reason", "gateway_refund", "done_at", "next_try_at"])
     note(payment, f"refund {status}", now=now, amount_minor=refund.amount_minor, why=why, actor=actor)
     log.info("refund", extra={"refund": refund.pk, "payment": payment.pk, "status": status})
     if status == RefundStatus.FAILED:

@@ -4,6 +4,7 @@ import logging
 
 from django.utils import timezone
 
+from clinic.sweeping import each
 from payments import actions
 from payments.gateways.base import GatewayError
 from payments.models import GatewayEvent, Payment, Refund
@@ -16,32 +17,34 @@ BATCH = 100
 def process_inbox() -> int:
     """Tries again what a webhook could not finish."""
     due = GatewayEvent.objects.unprocessed().filter(next_try_at__lte=timezone.now()).order_by("pk")[:BATCH]
-    return sum(actions.process(inbox) for inbox in due)
+    return each(actions.process, due)
 
 
 def close_open_payments() -> int:
     """Ends attempts whose hold is over, at the gateway too; asks first whether money arrived."""
     now = timezone.now()
-    closed = 0
-    for payment in Payment.objects.open().filter(next_check_at__lte=now).order_by("next_check_at")[:BATCH]:
+
+    def close(payment: Payment) -> bool:
         mine = Payment.objects.open().filter(pk=payment.pk, next_check_at=payment.next_check_at)
         if not mine.update(next_check_at=now + actions.LEASE):
-            continue
+            return False
         try:
             actions.close(payment)
-            closed += 1
         except GatewayError as error:
             log.warning(
                 "gateway-error",
                 extra={"gateway": payment.gateway, "payment": payment.pk, "why": error.message},
             )
-    return closed
+            return False
+        return True
+
+    due = Payment.objects.open().filter(next_check_at__lte=now).order_by("next_check_at")[:BATCH]
+    return each(close, due)
 
 
 def make_refunds() -> int:
     """Turns what is due back into refunds: payments that bought nothing, and cancelled bookings."""
     returned = Payment.objects.owed_back().without_refund().values_list("pk", "outcome")[:BATCH]
-    made = [actions.owe(pk, Outcome(outcome).value, 100) for pk, outcome in list(returned)]
     cancelled = (
         Payment.objects.captured()
         .filter(
@@ -50,13 +53,11 @@ def make_refunds() -> int:
         .exclude(refunds__cause="cancel")
         .values_list("pk", "booking__refund_percent")[:BATCH]
     )
-    made += [actions.owe(pk, "cancel", percent) for pk, percent in list(cancelled)]
-    return sum(refund is not None for refund in made)
+    due = [(pk, Outcome(outcome).value, 100) for pk, outcome in returned]
+    due += [(pk, "cancel", percent) for pk, percent in cancelled]
+    return each(lambda owed: actions.owe(*owed) is not None, due)
 
 
 def send_refunds() -> int:
     """Sends the refunds that are due."""
-    return sum(
-        actions.send(refund)
-        for refund in Refund.objects.to_send(timezone.now()).select_related("payment")[:BATCH]
-    )
+    return each(actions.send, Refund.objects.to_send(timezone.now()).select_related("payment")[:BATCH])

@@ -8,167 +8,361 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('bookings', '0001_initial'),
+        ("bookings", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('gateway', models.CharField(max_length=20, verbose_name='gateway')),
-                ('for_app', models.BooleanField(default=False, editable=False)),
-                ('method', models.CharField(blank=True, choices=[('cash', 'Cash'), ('esewa', 'eSewa'), ('card', 'Card terminal')], max_length=10, verbose_name='method')),
-                ('amount_minor', models.PositiveIntegerField(verbose_name='amount')),
-                ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('status', models.CharField(choices=[('created', 'not paid yet'), ('authorized', 'authorised'), ('failed', 'declined'), ('expired', 'ended unpaid'), ('captured', 'paid')], default='created', max_length=10, verbose_name='status')),
-                ('outcome', models.CharField(blank=True, choices=[('bought', 'bought its place'), ('no_place', 'no place was left: refunded'), ('surplus', 'paid twice or too late: refunded'), ('review', 'somebody must look at it')], max_length=8, verbose_name='outcome')),
-                ('captured_minor', models.PositiveIntegerField(default=0, verbose_name='captured')),
-                ('refunded_minor', models.PositiveIntegerField(default=0, verbose_name='given back, or about to be')),
-                ('reference', models.CharField(blank=True, db_index=True, max_length=255, verbose_name="the gateway's order")),
-                ('gateway_payment', models.CharField(blank=True, max_length=255, verbose_name="the gateway's payment")),
-                ('redirect_url', models.URLField(blank=True, editable=False, max_length=2000)),
-                ('client_secret', models.CharField(blank=True, editable=False, max_length=255)),
-                ('reason', models.CharField(blank=True, max_length=200, verbose_name='what the gateway said')),
-                ('created_at', models.DateTimeField(verbose_name='created')),
-                ('captured_at', models.DateTimeField(blank=True, null=True, verbose_name='captured at')),
-                ('next_check_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('booking', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='bookings.booking', verbose_name='booking')),
-                ('taken_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='taken by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("gateway", models.CharField(max_length=20, verbose_name="gateway")),
+                ("for_app", models.BooleanField(default=False, editable=False)),
+                (
+                    "method",
+                    models.CharField(
+                        blank=True,
+                        choices=[("cash", "Cash"), ("esewa", "eSewa"), ("card", "Card terminal")],
+                        max_length=10,
+                        verbose_name="method",
+                    ),
+                ),
+                ("amount_minor", models.PositiveIntegerField(verbose_name="amount")),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("created", "not paid yet"),
+                            ("authorized", "authorised"),
+                            ("failed", "declined"),
+                            ("expired", "ended unpaid"),
+                            ("captured", "paid"),
+                        ],
+                        default="created",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("bought", "bought its place"),
+                            ("no_place", "no place was left: refunded"),
+                            ("surplus", "paid twice or too late: refunded"),
+                            ("review", "somebody must look at it"),
+                        ],
+                        max_length=8,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("captured_minor", models.PositiveIntegerField(default=0, verbose_name="captured")),
+                (
+                    "refunded_minor",
+                    models.PositiveIntegerField(default=0, verbose_name="given back, or about to be"),
+                ),
+                (
+                    "reference",
+                    models.CharField(
+                        blank=True, db_index=True, max_length=255, verbose_name="the gateway's order"
+                    ),
+                ),
+                (
+                    "gateway_payment",
+                    models.CharField(blank=True, max_length=255, verbose_name="the gateway's payment"),
+                ),
+                ("redirect_url", models.URLField(blank=True, editable=False, max_length=2000)),
+                ("client_secret", models.CharField(blank=True, editable=False, max_length=255)),
+                (
+                    "reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="what the gateway said"),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created")),
+                ("captured_at", models.DateTimeField(blank=True, null=True, verbose_name="captured at")),
+                ("next_check_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "booking",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="payments",
+                        to="bookings.booking",
+                        verbose_name="booking",
+                    ),
+                ),
+                (
+                    "taken_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="taken by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'payment',
-                'verbose_name_plural': 'payments',
-                'ordering': ['-created_at', '-pk'],
-                'permissions': [('take_payment', 'Can take money at the counter')],
+                "verbose_name": "payment",
+                "verbose_name_plural": "payments",
+                "ordering": ["-created_at", "-pk"],
+                "permissions": [("take_payment", "Can take money at the counter")],
             },
         ),
         migrations.CreateModel(
-            name='GatewayEvent',
+            name="GatewayEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('gateway', models.CharField(max_length=20, verbose_name='gateway')),
-                ('dedupe_key', models.CharField(max_length=255)),
-                ('name', models.CharField(blank=True, max_length=80, verbose_name='event')),
-                ('body', models.TextField(verbose_name='body')),
-                ('received_at', models.DateTimeField(verbose_name='received')),
-                ('processed_at', models.DateTimeField(blank=True, null=True, verbose_name='processed')),
-                ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
-                ('next_try_at', models.DateTimeField(verbose_name='next try')),
-                ('error', models.CharField(blank=True, max_length=200, verbose_name='why not yet')),
-                ('payment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='gateway_events', to='payments.payment', verbose_name='payment')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=20, verbose_name="gateway")),
+                ("dedupe_key", models.CharField(max_length=255)),
+                ("name", models.CharField(blank=True, max_length=80, verbose_name="event")),
+                ("body", models.TextField(verbose_name="body")),
+                ("received_at", models.DateTimeField(verbose_name="received")),
+                ("processed_at", models.DateTimeField(blank=True, null=True, verbose_name="processed")),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("next_try_at", models.DateTimeField(verbose_name="next try")),
+                ("error", models.CharField(blank=True, max_length=200, verbose_name="why not yet")),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="gateway_events",
+                        to="payments.payment",
+                        verbose_name="payment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'gateway event',
-                'verbose_name_plural': 'gateway events',
-                'ordering': ['-pk'],
+                "verbose_name": "gateway event",
+                "verbose_name_plural": "gateway events",
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='PaymentEvent',
+            name="PaymentEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(verbose_name='when')),
-                ('kind', models.CharField(max_length=40, verbose_name='what')),
-                ('amount_minor', models.PositiveIntegerField(default=0, verbose_name='amount')),
-                ('note', models.CharField(blank=True, max_length=200, verbose_name='note')),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='who')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='payments.payment', verbose_name='payment')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="when")),
+                ("kind", models.CharField(max_length=40, verbose_name="what")),
+                ("amount_minor", models.PositiveIntegerField(default=0, verbose_name="amount")),
+                ("note", models.CharField(blank=True, max_length=200, verbose_name="note")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="who",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="payments.payment",
+                        verbose_name="payment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'payment event',
-                'verbose_name_plural': 'payment events',
-                'ordering': ['pk'],
+                "verbose_name": "payment event",
+                "verbose_name_plural": "payment events",
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Refund',
+            name="Refund",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('cause', models.CharField(max_length=60, verbose_name='cause')),
-                ('amount_minor', models.PositiveIntegerField(verbose_name='amount')),
-                ('status', models.CharField(choices=[('due', 'about to be sent'), ('sending', 'being sent'), ('pending', 'on its way'), ('by_hand', 'to be handed back at the desk'), ('done', 'sent back'), ('failed', 'failed: the clinic is looking at it')], default='due', max_length=8, verbose_name='status')),
-                ('gateway_refund', models.CharField(blank=True, max_length=255, verbose_name="the gateway's refund")),
-                ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
-                ('next_try_at', models.DateTimeField(verbose_name='next try')),
-                ('reason', models.CharField(blank=True, max_length=200, verbose_name='what the gateway said')),
-                ('created_at', models.DateTimeField(verbose_name='created')),
-                ('done_at', models.DateTimeField(blank=True, null=True, verbose_name='done')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payments.payment', verbose_name='payment')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("cause", models.CharField(max_length=60, verbose_name="cause")),
+                ("amount_minor", models.PositiveIntegerField(verbose_name="amount")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("due", "about to be sent"),
+                            ("sending", "being sent"),
+                            ("pending", "on its way"),
+                            ("by_hand", "to be handed back at the desk"),
+                            ("done", "sent back"),
+                            ("failed", "failed: the clinic is looking at it"),
+                        ],
+                        default="due",
+                        max_length=8,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "gateway_refund",
+                    models.CharField(blank=True, max_length=255, verbose_name="the gateway's refund"),
+                ),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("next_try_at", models.DateTimeField(verbose_name="next try")),
+                (
+                    "reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="what the gateway said"),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created")),
+                ("done_at", models.DateTimeField(blank=True, null=True, verbose_name="done")),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="payments.payment",
+                        verbose_name="payment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'refund',
-                'verbose_name_plural': 'refunds',
-                'ordering': ['-pk'],
+                "verbose_name": "refund",
+                "verbose_name_plural": "refunds",
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('gateway', models.CharField(max_length=20)),
-                ('reference', models.CharField(max_length=255)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='customers', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=20)),
+                ("reference", models.CharField(max_length=255)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="customers",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'gateway customer',
-                'verbose_name_plural': 'gateway customers',
-                'constraints': [models.UniqueConstraint(fields=('user', 'gateway'), name='customer_once')],
+                "verbose_name": "gateway customer",
+                "verbose_name_plural": "gateway customers",
+                "constraints": [models.UniqueConstraint(fields=("user", "gateway"), name="customer_once")],
             },
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('status__in', ('created', 'authorized', 'failed'))), fields=['next_check_at'], name='payment_open'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("status__in", ("created", "authorized", "failed"))),
+                fields=["next_check_at"],
+                name="payment_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome', 'bought')), fields=('booking',), name='payment_buys_once'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("outcome", "bought")), fields=("booking",), name="payment_buys_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('gateway_payment', ''), _negated=True), fields=('gateway', 'gateway_payment'), name='payment_captured_once'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("gateway_payment", ""), _negated=True),
+                fields=("gateway", "gateway_payment"),
+                name="payment_captured_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('created', 'authorized', 'failed'))), fields=('booking', 'gateway', 'for_app'), name='payment_one_open_attempt'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ("created", "authorized", "failed"))),
+                fields=("booking", "gateway", "for_app"),
+                name="payment_one_open_attempt",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['created', 'authorized', 'failed', 'expired', 'captured'])), name='payment_known_status'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["created", "authorized", "failed", "expired", "captured"])
+                ),
+                name="payment_known_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__lte', models.F('captured_minor'))), name='payment_refunded_within_captured'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("refunded_minor__lte", models.F("captured_minor"))),
+                name="payment_refunded_within_captured",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome', ''), models.Q(('outcome__in', ['bought', 'no_place', 'surplus', 'review']), ('status', 'captured')), _connector='OR'), name='payment_outcome_of_captured'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("outcome", ""),
+                    models.Q(
+                        ("outcome__in", ["bought", "no_place", "surplus", "review"]), ("status", "captured")
+                    ),
+                    _connector="OR",
+                ),
+                name="payment_outcome_of_captured",
+            ),
         ),
         migrations.AddIndex(
-            model_name='gatewayevent',
-            index=models.Index(condition=models.Q(('processed_at', None)), fields=['next_try_at'], name='gateway_event_todo'),
+            model_name="gatewayevent",
+            index=models.Index(
+                condition=models.Q(("processed_at", None)), fields=["next_try_at"], name="gateway_event_todo"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatewayevent',
-            constraint=models.UniqueConstraint(fields=('gateway', 'dedupe_key'), name='gateway_event_once'),
+            model_name="gatewayevent",
+            constraint=models.UniqueConstraint(fields=("gateway", "dedupe_key"), name="gateway_event_once"),
         ),
         migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(condition=models.Q(('status__in', ('due', 'sending'))), fields=['next_try_at'], name='refund_todo'),
+            model_name="refund",
+            index=models.Index(
+                condition=models.Q(("status__in", ("due", "sending", "pending"))),
+                fields=["next_try_at"],
+                name="refund_todo",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.UniqueConstraint(fields=('payment', 'cause'), name='refund_once_per_cause'),
+            model_name="refund",
+            constraint=models.UniqueConstraint(fields=("payment", "cause"), name="refund_once_per_cause"),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='refund_of_something'),
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="refund_of_something"
+            ),
         ),
     ]

@@ -1,0 +1,377 @@
+"""What is Stripe's own: the form it asks for, the events it sends, the ways it says no."""
+
+import json
+import logging
+import sys
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlencode
+from urllib.request import urlopen
+
+import pytest
+import stripe
+
+from payments.gateways.base import GatewayError
+from payments.gateways.stripe import Stripe
+from tests import services
+from tests.gateways.conftest import REFUND, SECRET, StripeBench, edited, order, patiently
+
+
+def posted(bench, path):
+    """The last form sent to a path, and its headers."""
+    asked = [r for r in bench.book.requests if (r["method"], r["path"]) == ("POST", path)][-1]
+    return dict(parse_qsl(asked["body"])), asked["headers"]
+
+
+def parsed(bench, body):
+    [event] = bench.gateway.parse(body)
+    return event
+
+
+def told(bench, name):
+    return parsed(bench, bench.book.bodies(name)[-1])
+
+
+# --- Opening an attempt -------------------------------------------------------------------------
+
+
+def test_a_browser_gets_a_checkout_session_that_knows_our_key_and_nobody(stripe_bench):
+    wanted = order()
+    started = stripe_bench.gateway.start(wanted)
+    form, headers = posted(stripe_bench, "/v1/checkout/sessions")
+    ends = int((wanted.expires_at + timedelta(minutes=35)).timestamp())
+    assert form == {
+        "mode": "payment",
+        "line_items[0][quantity]": "1",
+        "line_items[0][price_data][currency]": "inr",
+        "line_items[0][price_data][unit_amount]": "50000",
+        "line_items[0][price_data][product_data][name]": wanted.description,
+        "payment_method_types[0]": "card",
+        "adaptive_pricing[enabled]": "false",
+        "client_reference_id": wanted.key,
+        "metadata[payment]": wanted.key,
+        "payment_intent_data[metadata][payment]": wanted.key,
+        "expires_at": str(ends),
+        "success_url": wanted.return_url,
+        "cancel_url": wanted.return_url,
+    }
+    assert headers["Idempotency-Key"] == wanted.key
+    assert started.reference.startswith("cs_") and started.client_secret == ""
+
+
+@pytest.mark.parametrize("left", [timedelta(seconds=1), timedelta(minutes=15), timedelta(hours=23)])
+def test_a_session_lives_as_long_as_stripe_demands_however_little_of_the_hold_is_left(stripe_bench, left):
+    late = order()
+    wanted = order(expires_at=late.expires_at - timedelta(minutes=15) + left)
+    assert stripe_bench.gateway.start(wanted).reference
+
+
+def test_a_hold_longer_than_stripes_day_is_refused_by_stripe(stripe_bench):
+    with pytest.raises(GatewayError) as refusal:
+        stripe_bench.gateway.start(order(expires_at=order().expires_at + timedelta(days=1)))
+    assert not refusal.value.retryable
+
+
+def test_an_app_gets_a_payment_intent_for_cards(stripe_bench):
+    wanted = order(for_app=True)
+    started = stripe_bench.gateway.start(wanted)
+    form, headers = posted(stripe_bench, "/v1/payment_intents")
+    assert form == {
+        "amount": "50000",
+        "currency": "inr",
+        "metadata[payment]": wanted.key,
+        "payment_method_types[0]": "card",
+    }
+    assert headers["Idempotency-Key"] == wanted.key
+    assert started.reference.startswith("pi_") and started.redirect_url == ""
+    assert started.client_secret.startswith(f"{started.reference}_secret_")
+
+
+def test_an_apps_payment_is_declined_paid_fetched_and_given_back(stripe_bench):
+    wanted = order(for_app=True)
+    started = stripe_bench.gateway.start(wanted)
+    stripe_bench.decline(started)
+    [failure] = stripe_bench.gateway.fetch(started.reference)
+    assert (failure.kind, failure.reason) == ("failed", "insufficient_funds")
+    stripe_bench.pay(started)
+    [capture] = stripe_bench.gateway.fetch(started.reference)
+    assert (capture.kind, capture.payment_key) == ("captured", wanted.key)
+    assert capture.gateway_payment == capture.reference == started.reference
+    stripe_bench.gateway.cancel(started.reference)
+    stripe_bench.gateway.refund(
+        key=REFUND, gateway_payment=started.reference, amount_minor=50_000, currency="INR"
+    )
+    kinds = [event.kind for event in stripe_bench.gateway.fetch(started.reference)]
+    assert kinds == ["captured", "refund_done"]
+
+
+def test_an_apps_cancelled_payment_is_expired(stripe_bench):
+    started = stripe_bench.gateway.start(order(for_app=True))
+    stripe_bench.gateway.cancel(started.reference)
+    assert [event.kind for event in stripe_bench.gateway.fetch(started.reference)] == ["expired"]
+    assert told(stripe_bench, "payment_intent.canceled").kind == "expired"
+
+
+def test_a_customer_is_made_of_our_key_and_reused(stripe_bench):
+    customer = stripe_bench.gateway.create_customer("account-7")
+    form, headers = posted(stripe_bench, "/v1/customers")
+    assert form == {"metadata[account]": "account-7"}
+    assert headers["Idempotency-Key"] == "customer-account-7"
+    for for_app, path in ((False, "/v1/checkout/sessions"), (True, "/v1/payment_intents")):
+        stripe_bench.gateway.start(order(customer=customer, for_app=for_app))
+        assert posted(stripe_bench, path)[0]["customer"] == customer
+
+
+@pytest.mark.parametrize("currency, minor, theirs", [("ISK", 500, 50_000), ("UGX", 7, 700), ("KRW", 9, 9)])
+def test_krona_and_shilling_have_decimals_for_stripe_alone(stripe_bench, currency, minor, theirs):
+    started = stripe_bench.gateway.start(order(amount_minor=minor, currency=currency))
+    form, _headers = posted(stripe_bench, "/v1/checkout/sessions")
+    assert form["line_items[0][price_data][unit_amount]"] == str(theirs)
+    event = parsed(stripe_bench, stripe_bench.pay(started))
+    assert (event.amount_minor, event.currency) == (minor, currency)
+    stripe_bench.gateway.refund(
+        key=REFUND, gateway_payment=event.gateway_payment, amount_minor=minor, currency=currency
+    )
+    assert posted(stripe_bench, "/v1/refunds")[0]["amount"] == str(theirs)
+
+
+# --- Events ---------------------------------------------------------------------------------------
+
+
+def test_the_session_and_its_intent_tell_of_the_same_money(stripe_bench):
+    wanted = order()
+    started = stripe_bench.gateway.start(wanted)
+    intent = parsed(stripe_bench, stripe_bench.pay(started))
+    session = told(stripe_bench, "checkout.session.completed")
+    for event in (intent, session):
+        assert (event.kind, event.payment_key, event.amount_minor) == ("captured", wanted.key, 50_000)
+    assert session.gateway_payment == intent.gateway_payment != ""
+    assert session.dedupe_key != intent.dedupe_key
+    assert (session.reference, intent.reference) == (started.reference, intent.gateway_payment)
+
+
+def test_a_session_completed_by_a_method_that_pays_later_is_not_money_yet(stripe_bench):
+    stripe_bench.pay(stripe_bench.gateway.start(order()))
+    [body] = stripe_bench.book.bodies("checkout.session.completed")
+    assert parsed(stripe_bench, edited(body, payment_status="unpaid")).kind == "other"
+    later = edited(body, type="checkout.session.async_payment_succeeded")
+    assert parsed(stripe_bench, later).kind == "captured"
+    never = edited(body, type="checkout.session.async_payment_failed", payment_status="unpaid")
+    assert parsed(stripe_bench, never).kind == "failed"
+
+
+def test_an_ended_session_is_expired(stripe_bench):
+    wanted = order()
+    stripe_bench.gateway.cancel(stripe_bench.gateway.start(wanted).reference)
+    event = told(stripe_bench, "checkout.session.expired")
+    assert (event.kind, event.payment_key) == ("expired", wanted.key)
+
+
+def test_a_session_that_ended_after_a_failed_try_tells_both(stripe_bench):
+    started = stripe_bench.gateway.start(order())
+    stripe_bench.decline(started)
+    stripe_bench.gateway.cancel(started.reference)
+    kinds = {event.kind for event in stripe_bench.gateway.fetch(started.reference)}
+    assert kinds == {"failed", "expired"}
+
+
+def test_charges_and_disputes_are_kept_with_the_money_they_speak_of(stripe_bench):
+    event = parsed(stripe_bench, stripe_bench.pay(stripe_bench.gateway.start(order())))
+    stripe_bench.gateway.refund(
+        key=REFUND, gateway_payment=event.gateway_payment, amount_minor=50_000, currency="INR"
+    )
+    [body] = stripe_bench.book.bodies("charge.refunded")
+    for other in (body, edited(body, type="charge.dispute.created")):
+        kept = parsed(stripe_bench, other)
+        assert (kept.kind, kept.gateway_payment) == ("other", event.gateway_payment)
+        assert kept.amount_minor == 50_000
+
+
+def test_only_an_event_of_the_live_mode_is_live(stripe_bench):
+    body = stripe_bench.pay(stripe_bench.gateway.start(order()))
+    assert [parsed(stripe_bench, edited(body, livemode=live)).live for live in (True, False, None, 1)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert [Stripe(key, webhook_secrets=()).live for key in ("sk_live_1", "rk_live_1", "sk_test_1", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_stripes_own_library_signs_as_we_check(stripe_bench):
+    body = stripe_bench.pay(stripe_bench.gateway.start(order()))
+    header = stripe.WebhookSignature.generate_signature_header(body.decode(), SECRET)
+    assert stripe_bench.gateway.read_webhook({"Stripe-Signature": header}, body)
+
+
+# --- Refunds --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def money(stripe_bench):
+    return parsed(stripe_bench, stripe_bench.pay(stripe_bench.gateway.start(order()))).gateway_payment
+
+
+def refund(bench, money, key=REFUND, amount_minor=20_000, **options):
+    gateway = bench.with_secrets(SECRET, **options)
+    return gateway.refund(key=key, gateway_payment=money, amount_minor=amount_minor, currency="INR")
+
+
+def test_a_refund_carries_its_key(stripe_bench, money):
+    refund(stripe_bench, money)
+    form, headers = posted(stripe_bench, "/v1/refunds")
+    assert form == {"payment_intent": money, "amount": "20000", "metadata[refund]": REFUND}
+    assert headers["Idempotency-Key"] == REFUND
+    event = told(stripe_bench, "refund.created")
+    assert (event.kind, event.refund_key, event.amount_minor) == ("refund_done", REFUND, 20_000)
+    assert event.gateway_payment == money
+
+
+def test_a_part_is_not_sent_twice_after_stripe_has_forgotten_the_key(stripe_bench, money):
+    first = refund(stripe_bench, money)
+    stripe_bench.book.answers.clear()
+    assert refund(stripe_bench, money) == first
+    assert len(stripe_bench.book.bodies("refund.created")) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop", "hang", "500", "html", "garbage"])
+def test_a_refund_whose_answer_was_lost_goes_out_once(stripe_bench, money, fault):
+    stripe_bench.book.faults += ["", fault]  # the look for an earlier one goes well
+    with pytest.raises(GatewayError) as failure:
+        refund(stripe_bench, money, timeout=(1, 0.3))
+    assert failure.value.retryable
+    assert refund(stripe_bench, money).status == "done"
+    assert len(stripe_bench.book.bodies("refund.created")) == 1
+
+
+def test_money_given_back_in_the_dashboard_already_is_not_tried_for_ever(stripe_bench, money):
+    stripe_bench.book.create_refund({"payment_intent": money})
+    with pytest.raises(GatewayError, match="charge_already_refunded") as refusal:
+        refund(stripe_bench, money)
+    assert not refusal.value.retryable
+    assert told(stripe_bench, "refund.created").refund_key == ""
+
+
+@pytest.mark.parametrize(
+    "theirs, ours",
+    [("pending", "pending"), ("requires_action", "pending"), ("canceled", "failed"), ("failed", "failed")],
+)
+def test_a_refund_under_way_is_pending_until_stripe_tells(stripe_bench, money, theirs, ours):
+    made = refund(stripe_bench, money)
+    stripe_bench.book.get(made.gateway_refund)["status"] = theirs
+    assert refund(stripe_bench, money).status == ours
+    [body] = stripe_bench.book.bodies("refund.created")
+    kind = "other" if ours == "pending" else "refund_failed"
+    assert parsed(stripe_bench, edited(body, status=theirs, type="refund.updated")).kind == kind
+
+
+def test_a_refund_that_the_bank_sends_back_has_failed(stripe_bench, money):
+    made = refund(stripe_bench, money)
+    stripe_bench.book.fail_refund(made.gateway_refund)
+    event = told(stripe_bench, "refund.failed")
+    assert (event.kind, event.refund_key, event.reason) == ("refund_failed", REFUND, "lost_or_stolen_card")
+    assert refund(stripe_bench, money).status == "failed"
+
+
+# --- Ways to say no -------------------------------------------------------------------------------
+
+
+def test_one_hiccup_is_repeated_by_itself_under_the_same_key(stripe_bench):
+    wanted = order()
+    stripe_bench.book.faults.append("drop")
+    assert stripe_bench.with_secrets(SECRET, retries=1).start(wanted).reference
+    sessions = [r for r in stripe_bench.book.requests if r["path"] == "/v1/checkout/sessions"]
+    assert {r["headers"]["Idempotency-Key"] for r in sessions} == {wanted.key} and len(sessions) == 2
+    assert len(stripe_bench.book.objects) == 1
+
+
+def test_a_refused_key_can_be_put_right(stripe_bench):
+    for key in ("pk_wrong", ""):
+        gateway = Stripe(key, webhook_secrets=(), api_base=stripe_bench.url)
+        with pytest.raises(GatewayError, match="Authentication") as refusal:
+            gateway.start(order())
+        assert refusal.value.retryable
+
+
+STRANGE = ["{}", "[]", "[[]]", '{"id": null}', '{"id": {"a": 1}, "url": []}', "[" * 50_000 + "]" * 50_000]
+
+
+@pytest.mark.parametrize("answer", STRANGE, ids=lambda answer: answer[:12])
+def test_an_answer_of_a_shape_that_stripe_never_sends_can_be_asked_for_again(stripe_bench, answer):
+    gateway, started = stripe_bench.gateway, stripe_bench.gateway.start(order())
+    for ask in (
+        lambda: gateway.start(order()),
+        lambda: gateway.fetch(started.reference),
+        lambda: gateway.cancel(started.reference),
+        lambda: gateway.create_customer("account-7"),
+        lambda: refund(stripe_bench, "pi_1"),
+    ):
+        stripe_bench.book.faults.append(answer)
+        with pytest.raises(GatewayError) as failure:
+            ask()
+        assert failure.value.retryable
+
+
+def test_nothing_that_stripe_writes_about_a_payer_reaches_our_logs_or_messages(stripe_bench, caplog):
+    caplog.set_level(logging.DEBUG)
+    wanted = order()
+    started = stripe_bench.gateway.start(wanted)
+    stripe_bench.decline(started)
+    stripe_bench.pay(started)
+    stripe_bench.gateway.fetch(started.reference)
+    with pytest.raises(GatewayError) as refusal:
+        stripe_bench.gateway.start(order(key=wanted.key, description="Asha Rao"))
+    chain = f"{refusal.value!r} {refusal.value.__context__!r} {refusal.value.__cause__!r}"
+    seen = chain + caplog.text
+    assert "Stripe: IdempotencyError 400 req_" in refusal.value.message
+    for private in ("Asha", "asha@example.com", "9995", "Your card", "same parameters"):
+        assert private not in seen
+
+
+# --- The stand-in as a process of its own ---------------------------------------------------------
+
+
+def test_the_stand_in_takes_a_payment_in_a_browser_and_tells_of_it(inbox):
+    port = services.free_port()
+    command = (sys.executable, "-m", "tests.gateways.stripe_server", "--port", str(port))
+    server = services.start(*command, "--webhook", f"{inbox.url}/api/v1/webhooks/stripe", "--secret", SECRET)
+    try:
+        gateway = Stripe(
+            "sk_test_1", webhook_secrets=(SECRET,), api_base=f"http://127.0.0.1:{port}", retries=0
+        )
+        wanted = order(return_url=f"{inbox.url}/back/")
+        started = patiently(gateway.start, wanted)
+        assert gateway.origins == (f"http://127.0.0.1:{port}",)
+        with urlopen(started.redirect_url) as page:
+            assert b"Pay" in page.read()
+        control = f"http://127.0.0.1:{port}/_control/pay"
+        with urlopen(control, data=json.dumps({"id": started.reference}).encode()) as answer:
+            assert json.load(answer)["status"] == "succeeded"
+        kinds = set()
+        for _ in range(3):
+            path, headers, body = inbox.next()
+            assert path == "/api/v1/webhooks/stripe"
+            [event] = gateway.read_webhook(headers, body)
+            assert event.payment_key == wanted.key
+            kinds.add((event.name, event.kind))
+        assert kinds == {
+            ("charge.succeeded", "other"),
+            ("payment_intent.succeeded", "captured"),
+            ("checkout.session.completed", "captured"),
+        }
+    finally:
+        services.stop(server)
+
+
+def test_the_stand_ins_page_pays_and_declines(stand_in):
+    bench = StripeBench(stand_in)
+    started = bench.gateway.start(order(return_url=stand_in.url + "/_control/book"))
+    for act in ("decline", "pay"):
+        with urlopen(started.redirect_url, data=urlencode({"act": act}).encode()):
+            pass
+    kinds = [event.kind for body in bench.book.bodies() for event in bench.gateway.parse(body)]
+    assert kinds == ["failed", "other", "captured", "captured"]

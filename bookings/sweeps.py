@@ -4,6 +4,7 @@ from django.db.models.functions import Now
 
 from bookings.actions import expire_lapsed_in
 from bookings.models import Booking
+from clinic.sweeping import each
 
 
 def expire_lapsed_holds() -> int:
@@ -11,4 +12,4 @@ def expire_lapsed_holds() -> int:
     due = (
         Booking.objects.lapsed(Now()).order_by("schedule_id").values_list("schedule_id", flat=True).distinct()
     )
-    return sum(expire_lapsed_in(schedule_id) for schedule_id in due)
+    return each(expire_lapsed_in, due)

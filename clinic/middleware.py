@@ -8,19 +8,21 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import sync_only_middleware
 
+from clinic import health
 from clinic.errors import BUSY, Refused, is_busy
 
 log = logging.getLogger("clinic")
 
 
+PROBES = {"/healthz": health.alive, "/readyz": health.ready}
+
+
 @sync_only_middleware
-def health(get_response):
-    """Answers /healthz before hosts, HTTPS and sessions are looked at: a probe knows none of them."""
+def probes(get_response):
+    """Answers probes before hosts, HTTPS and sessions are looked at: a probe knows none of them."""
 
     def middleware(request):
-        if request.path == "/healthz":
-            return HttpResponse("ok", content_type="text/plain")
-        return get_response(request)
+        return PROBES.get(request.path, get_response)(request)
 
     return middleware
 

@@ -5,6 +5,7 @@ everything that a real clinic needs is said.
 """
 
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from csp.constants import NONCE, NONE, SELF
@@ -15,7 +16,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 class Env(environ.FileAwareEnv):
-    """`SECRET_KEY_FILE=/run/secrets/key` is read wherever `SECRET_KEY` would be."""
+    """`SECRET_KEY_FILE=/run/secrets/key` is read wherever `SECRET_KEY` would be.
+
+    Blanks around a value are no part of it: a file ends with a newline, and blank is not set.
+    """
+
+    def get_value(self, *args, **kwargs):
+        value = super().get_value(*args, **kwargs)
+        if isinstance(value, list):
+            return [item.strip() for item in value if item.strip()]
+        return value.strip() if isinstance(value, str) else value
 
 
 env = Env(
@@ -27,9 +37,9 @@ env = Env(
     DATABASE_OPTIONS_BY_ROLE=(bool, False),
     WEB_THREADS=(int, 4),
     CACHE_URL=(str, ""),
-    EMAIL_URL=(str, "consolemail://"),
+    EMAIL_URL=(str, ""),
     DEFAULT_FROM_EMAIL=(str, "clinic@localhost"),
-    SITE_URL=(str, "http://127.0.0.1:8000"),
+    SITE_URL=(str, ""),
     TRUSTED_PROXIES=(int, 0),
     CLINIC_PROCESS=(str, "command"),
     CLINIC_NAME=(str, "Jade Clinic"),
@@ -49,6 +59,13 @@ env = Env(
     STRIPE_WEBHOOK_SECRET=(str, ""),
     STRIPE_WEBHOOK_SECRET_PREVIOUS=(list, []),
     STRIPE_API_BASE=(str, "https://api.stripe.com"),
+    RAZORPAY_KEY_ID=(str, ""),
+    RAZORPAY_KEY_SECRET=(str, ""),
+    RAZORPAY_WEBHOOK_SECRET=(str, ""),
+    RAZORPAY_WEBHOOK_SECRET_PREVIOUS=(list, []),
+    RAZORPAY_API_BASE=(str, "https://api.razorpay.com"),
+    DEMO_GATEWAY_BOOK=(str, ""),
+    ACCEPTED_CHECKS=(list, []),
 )
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
@@ -66,7 +83,7 @@ if not DEBUG:
 SECRET_KEY = env("SECRET_KEY") or "only-for-the-demo-" + "0" * 40
 ALLOWED_HOSTS = env("ALLOWED_HOSTS") or ["127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS")
-SITE_URL = env("SITE_URL").rstrip("/")
+SITE_URL = (env("SITE_URL") or "http://127.0.0.1:8000").rstrip("/")
 
 INSTALLED_APPS = [
     "clinic.apps.ClinicConfig",
@@ -89,7 +106,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "clinic.middleware.health",
+    "clinic.middleware.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -154,11 +171,9 @@ else:
     }
 
 # Throttles and sign-in limits count across processes, so they need a cache that is shared.
-CACHES = {
-    "default": env.cache_url_config(
-        env("CACHE_URL") or ("locmemcache://" if DEBUG else "dbcache://clinic_cache")
-    )
-}
+CACHES = {"default": {"BACKEND": "clinic.cache.DatabaseCache"}}
+if DEBUG or env("CACHE_URL"):
+    CACHES["default"] = env.cache_url_config(env("CACHE_URL") or "locmemcache://")
 
 # --- People -------------------------------------------------------------------------------
 
@@ -183,7 +198,7 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = SITE_URL.partition(":")[0]
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = env("CLINIC_NAME")
 ALLAUTH_TRUSTED_PROXY_COUNT = env("TRUSTED_PROXIES")
-EMAIL_CONFIG = env.email_url_config(env("EMAIL_URL"))
+EMAIL_CONFIG = env.email_url_config(env("EMAIL_URL") or "consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
 
@@ -212,6 +227,14 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 
+SILENCED_SYSTEM_CHECKS = env("ACCEPTED_CHECKS")
+"""Warnings whose risk the operator takes, and one error: a staging copy's test keys (payments/checks.py)."""
+for accepted in SILENCED_SYSTEM_CHECKS:
+    if ".E" in accepted and accepted != "payments.E004":
+        raise ImproperlyConfigured(
+            f"ACCEPTED_CHECKS has {accepted}, which is an error: correct what it says."
+        )
+
 # --- Words, time and files ----------------------------------------------------------------
 
 LANGUAGE_CODE = env("CLINIC_LANGUAGE")
@@ -219,6 +242,12 @@ LANGUAGES = [(LANGUAGE_CODE, _("The clinic's language"))]
 LOCALE_PATHS = [BASE_DIR / "clinic" / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = env("CLINIC_TIME_ZONE")
+try:
+    ZoneInfo(TIME_ZONE)
+except (ZoneInfoNotFoundError, ValueError) as error:
+    raise ImproperlyConfigured(
+        f"CLINIC_TIME_ZONE is {TIME_ZONE!r}, which is no time zone. It is a name like Asia/Kolkata."
+    ) from error
 PHONENUMBER_DEFAULT_REGION = env("CLINIC_PHONE_REGION")
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -293,5 +322,19 @@ STRIPE_PUBLISHABLE_KEY = env("STRIPE_PUBLISHABLE_KEY")
 STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET")
 STRIPE_WEBHOOK_SECRET_PREVIOUS = env("STRIPE_WEBHOOK_SECRET_PREVIOUS")
 STRIPE_API_BASE = env("STRIPE_API_BASE")
-DEMO_GATEWAY_BOOK = BASE_DIR / ".run" / "demo-gateway.sqlite3"
-DESK_TILES = []
+RAZORPAY_KEY_ID = env("RAZORPAY_KEY_ID")
+RAZORPAY_KEY_SECRET = env("RAZORPAY_KEY_SECRET")
+RAZORPAY_WEBHOOK_SECRET = env("RAZORPAY_WEBHOOK_SECRET")
+RAZORPAY_WEBHOOK_SECRET_PREVIOUS = env("RAZORPAY_WEBHOOK_SECRET_PREVIOUS")
+RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
+DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
+ADMIN_PAGES = ["bookings.desk_views.PAGES", "payments.counter_views.PAGES"]
+"""Admin's own pages, beside its tables."""
+DESK_TILES = [
+    "bookings.desk_views.TODAY_TILE",
+    "payments.counter_views.WALK_IN_TILE",
+    "bookings.desk_views.DESK_TILE",
+    "payments.admin.MONEY_TILE",
+    "clinic.admin.REVIEW_TILE",
+]
+"""What admin offers first, in this order, to those who may."""

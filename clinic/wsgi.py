@@ -8,3 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 os.environ.setdefault("CLINIC_PROCESS", "web")
 
 application = get_wsgi_application()
+
+from clinic.checks import refuse_to_start  # noqa: E402  (it needs the apps)
+
+refuse_to_start()

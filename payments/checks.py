@@ -5,9 +5,12 @@ from django.core.checks import Error, register
 
 from payments import gateways
 
-NEEDS = {"stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")}
+NEEDS = {
+    "stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+    "razorpay": ("RAZORPAY_KEY_ID", "RAZORPAY_KEY_SECRET", "RAZORPAY_WEBHOOK_SECRET"),
+}
 """What each gateway cannot do without. An empty webhook secret would accept anybody's signature."""
-TEST_MARKS = {"stripe": ("STRIPE_SECRET_KEY", "_test_")}
+TEST_MARKS = {"stripe": ("STRIPE_SECRET_KEY", "_test_"), "razorpay": ("RAZORPAY_KEY_ID", "_test_")}
 
 
 @register

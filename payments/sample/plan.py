@@ -1,0 +1,131 @@
+"""When the sample clinic receives: regular hours, and hours around now, whatever the hour is."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import zip_longest
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from clinic.models import Doctor
+from payments.sample.people import DOCTORS, Profile
+from schedules.models import Schedule
+
+MARK = "demo"
+"""`Schedule.opened_from` of what `demo` opened; with `PLAYED`, its day was played already."""
+PLAYED = "demo, played"
+DAYS_AHEAD, DAYS_BACK = 14, 2
+ON_DUTY = [timedelta(minutes=past) for past in (0, 30, 15, 45, 0)]
+"""The first doctors receive around now on any day; each begins so long past the full hour."""
+SOON = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Clock times of one day, at the clinic."""
+
+    day: date
+    start: time
+    end: time
+
+    @property
+    def begins(self) -> datetime:
+        return datetime.combine(self.day, self.start)
+
+    @property
+    def ends(self) -> datetime:
+        return datetime.combine(self.day, self.end)
+
+    def overlaps(self, other: "Hours") -> bool:
+        return self.begins < other.ends and other.begins < self.ends
+
+
+def regular(profile: Profile, day: date) -> list[Hours]:
+    return [Hours(day, *hours) for hours in profile.hours if day.weekday() in profile.days]
+
+
+def around(now: datetime, past: timedelta) -> list[Hours]:
+    """About four hours of today that run at `now` (clinic-local), none of them past midnight.
+
+    `past` the full hour (by less than one) they begin. So late in the evening that nobody can
+    book them online any more, there are three more hours from midnight on.
+    """
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    start = hour - SOON + past if hour.hour else hour
+    end = start + timedelta(hours=4)
+    if end.date() == now.date():
+        return [Hours(now.date(), start.time(), end.time())]
+    tonight = Hours(now.date(), start.time(), time(23, 59))
+    if tonight.ends - now >= SOON:
+        return [tonight]
+    return [tonight, Hours(now.date() + timedelta(days=1), time(0), time(3))]
+
+
+def on_duty(now: datetime, known: list[Hours], past: timedelta) -> list[Hours]:
+    """What a doctor with the windows `known` needs beside them to receive now or within the hour."""
+    soon = now + SOON
+    if any(hours.begins <= soon <= hours.ends for hours in known):
+        return []
+    return [hours for wanted in around(now, past) if (hours := _beside(wanted, now, known))]
+
+
+def _beside(wanted: Hours, now: datetime, known: list[Hours]) -> Hours | None:
+    """The part of `wanted` that lies between the windows before now and those after it."""
+    begins, ends = wanted.begins, wanted.ends
+    for hours in known:
+        if hours.overlaps(wanted):
+            begins, ends = (
+                (max(begins, hours.ends), ends) if hours.begins <= now else (begins, min(ends, hours.begins))
+            )
+    return Hours(wanted.day, begins.time(), ends.time()) if ends - begins >= SOON else None
+
+
+def missing(
+    profile: Profile, now: datetime, known: list[Hours], *, past: timedelta | None = None, since: int = 0
+) -> list[Hours]:
+    """What to open for one doctor: hours around now if they are on duty (`past` the hour), then
+    regular ones on days from `since` days ago that have none yet."""
+    opened = [] if past is None else on_duty(now, known, past)
+    settled = {hours.day for hours in known}
+    days = (now.date() + timedelta(days=n) for n in range(-since, DAYS_AHEAD))
+    for day in (day for day in days if day not in settled):
+        opened += [hours for hours in regular(profile, day) if not any(hours.overlaps(o) for o in opened)]
+    return opened
+
+
+def open_windows(now: datetime, *, first_time: bool) -> list[Schedule]:
+    """Opens what is missing of the next 14 days (and, the first time, of the last two); returns it.
+
+    Days that have windows already are left as they are, except that somebody always receives now.
+    """
+    local = timezone.localtime(now).replace(tzinfo=None)
+    since = DAYS_BACK if first_time else 0
+    windows = []
+    for profile, past in zip_longest(DOCTORS, ON_DUTY):
+        doctor = Doctor.objects.get(slug=profile.slug)
+        standing = Schedule.objects.standing().filter(doctor=doctor)
+        known = [Hours(window.date, window.start_time, window.end_time) for window in standing]
+        hours = missing(profile, local, known, past=past, since=since)
+        windows += filter(None, (_window(doctor, profile, each) for each in hours))
+    return Schedule.objects.bulk_create(sorted(windows, key=lambda window: window.starts_at))
+
+
+def _window(doctor: Doctor, profile: Profile, hours: Hours) -> Schedule | None:
+    window = Schedule(
+        doctor=doctor,
+        date=hours.day,
+        start_time=hours.start,
+        end_time=hours.end,
+        capacity=profile.capacity,
+        reserved_for_desk=profile.kept_for_desk,
+        prefix=doctor.prefix,
+        fee_minor=doctor.fee_minor,
+        currency=settings.CLINIC_CURRENCY,
+        opened_from=MARK,
+    )
+    try:
+        window.clean()
+    except ValidationError:  # clocks change in that hour
+        return None
+    return window

@@ -38,8 +38,9 @@ def hold(
     try:
         booking = _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version)
     except IntegrityError as error:
-        # Only the key can collide: everything else is decided under the lock.
-        if Booking.objects.filter(request_key=request_key).exists():
+        # Everything else is decided under the lock, but two things may collide across windows:
+        # the key, and the first "myself" of an account that books in two tabs at once.
+        if Booking.objects.filter(request_key=request_key).exists() or steps.is_known(patient):
             raise steps.reused() from error
         raise
     log.info("booking-start", extra={"booking": booking.pk, "schedule": schedule_id})
@@ -48,14 +49,14 @@ def hold(
 
 @action
 def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version) -> Booking:
-    digest = steps.digest(schedule_id, patient, price_minor)
-    wanted = Q(bookings__request_key=request_key)
+    digest = steps.digest(schedule_id, patient, price_minor, booked_by)
+    wanted = Q(request_key=request_key)
     if isinstance(patient, Patient):
         wanted |= live_in_window(patient.pk)
     schedule, now, bookings = steps.lock_window(schedule_id, wanted)
     for booking in bookings:
         if booking.request_key == request_key:
-            return steps.check_same(booking, digest, booked_by)
+            return steps.check_same(booking, digest)
     steps.check_open(schedule, now, channel)
     for booking in bookings:
         if booking.status in LIVE:  # only this patient's: lapsed holds have just been expired
@@ -102,13 +103,31 @@ def cancel(booking_id: int, *, actor=None, reason: str, percent: int = 100) -> B
     Writes what is due on the booking; a sweep in payments turns it into refunds. A second
     cancellation changes nothing. Raises Refused (MOVE) when the visit is over or under way.
     """
-    found = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
-    booking, now, _others = steps.lock_for(booking_id, found)
-    if booking.status != Status.CANCELLED:
-        steps.move(
-            booking, Status.CANCELLED, now=now, actor=actor, cause=f"cancelled: {reason}"[:200],
-            cancel_reason=reason, refund_percent=percent, refund_due_at=now, ended_at=now,
-        )  # fmt: skip
+    schedule_id = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
+    booking, now, _others = steps.lock_for(booking_id, schedule_id)
+    if booking.status == Status.CANCELLED:
+        return booking
+    paid = booking.status != Status.HELD and not booking.free_reason
+    due = {"refund_percent": percent, "refund_due_at": now} if paid else {}
+    stamps = {"cancel_reason": reason, "ended_at": now}
+    steps.move(
+        booking, Status.CANCELLED, now=now, actor=actor, cause=f"cancelled: {reason}"[:200], **due, **stamps
+    )
+    return booking
+
+
+@action
+def give_up(booking_id: int, *, actor=None) -> Booking:
+    """The patient will not pay: their place is free again. Money that still comes goes back.
+
+    Giving up twice changes nothing. Raises Refused (MOVE) once the place is paid or gone.
+    """
+    schedule_id = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
+    booking, now, _others = steps.lock_for(booking_id, schedule_id)
+    if booking.status == Status.HELD:
+        steps.move(booking, Status.CANCELLED, now=now, actor=actor, cause="given up unpaid", ended_at=now)
+    elif booking.status != Status.CANCELLED:
+        raise Refused("MOVE", _("This place is not waiting for a payment any more."), booking=booking)
     return booking
 
 

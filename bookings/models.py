@@ -21,6 +21,13 @@ def new_public_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+LINE = (
+    "public_id", "status", "queue_number", "priority", "hold_expires_at", "price_minor", "currency",
+    "start_at", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
+    "schedule__starts_at", "schedule__ends_at", "schedule__doctor__name", "schedule__doctor__room",
+)  # fmt: skip
+
+
 class BookingQuerySet(LockingQuerySet):
     def live(self):
         """Bookings that still have something ahead of them."""
@@ -51,8 +58,26 @@ class BookingQuerySet(LockingQuerySet):
         mine = Q(booked_by=None)
         return self.filter(mine | Q(booked_by=user) if user.is_authenticated else mine)
 
+    def seen_by(self, user):
+        """What staff see in admin: those who may open windows see all, a doctor their own patients."""
+        return self if user.has_perm("schedules.add_schedule") else self.filter(schedule__doctor__user=user)
+
+    def with_token(self, prefix: str, number: int):
+        """Bookings with a number as people say it: A7, a7, 7."""
+        numbered = self.filter(queue_number=number)
+        return numbered.filter(schedule__prefix__iexact=prefix) if prefix else numbered
+
+    def of_account(self, account):
+        """What an account booked, or the desk for one of its people; the latest visit first."""
+        theirs = Q(booked_by=account) | Q(booked_by=None, patient__account=account)
+        return self.filter(theirs).order_by("-schedule__starts_at", "-pk")
+
     def for_page(self):
         return self.select_related("schedule__doctor", "patient")
+
+    def for_line(self):
+        """As much as the live page's fragment says, and nothing of the patient: phones ask for it all day."""
+        return self.select_related("schedule__doctor").only(*LINE)
 
 
 class Booking(models.Model):
@@ -130,7 +155,8 @@ class Booking(models.Model):
                 name="booking_gone_takes_nothing",
             ),
             models.CheckConstraint(
-                condition=Q(start_at=None, end_at=None) | Q(start_at__lt=F("end_at")),
+                condition=Q(start_at=None, end_at=None)
+                | Q(start_at__isnull=False, end_at__isnull=False, start_at__lt=F("end_at")),
                 name="booking_ends_after_start",
             ),
             models.CheckConstraint(

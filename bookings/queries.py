@@ -1,9 +1,10 @@
 """What is read: under the lock, for the live page, and for the desk."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from django.db.models import Count, FilteredRelation, Q
+from django.db import connection
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -12,33 +13,50 @@ from bookings.models import Booking
 from bookings.states import LIVE, OVER, WAITING, Status
 from schedules.models import Schedule
 
-FIELDS = [field.attname for field in Booking._meta.concrete_fields]
+CLOCK = {
+    "postgresql": "STATEMENT_TIMESTAMP()",
+    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')",  # text, in UTC
+}
+"""What `Now()` is to Django, for a statement of our own."""
 
 
 def read_under_lock(schedule: Schedule, also: Q | None = None) -> tuple[datetime, list[Booking]]:
     """The database's clock and the bookings that a decision about this locked window needs:
-    its lapsed holds, and what `also` names (conditions on `bookings__…`).
+    its lapsed holds, and what `also` names.
 
     One statement, and the first after the lock: `Now()` inside the locking statement would be
     the time before the wait (DESIGN §4). The clock decides past and lapsed, and is every stamp.
+    The join gives the clock also where no booking is found. Written as a FilteredRelation, it takes
+    Django twice as long to put together, and others wait for this lock meanwhile.
     """
-    wanted = Q(bookings__status=Status.HELD, bookings__hold_expires_at__lte=Now())
-    rows = (
-        Schedule.objects.filter(pk=schedule.pk)
-        .annotate(found=FilteredRelation("bookings", condition=wanted | also if also else wanted))
-        .order_by()
-        .values_list(Now(), *(f"found__{name}" for name in FIELDS))
+    lapsed = Q(status=Status.HELD, hold_expires_at__lte=Now())
+    wanted = Booking.objects.filter(lapsed | also if also else lapsed, schedule=schedule).order_by()
+    found, params = wanted.query.sql_with_params()
+    clock = CLOCK[connection.vendor]
+    rows = list(
+        Booking.objects.raw(
+            f"SELECT {clock} AS clock, found.* FROM (SELECT 1) AS always LEFT JOIN ({found}) AS found ON 1 = 1",
+            params,
+        )
     )
-    rows = list(rows)
-    bookings = [Booking.from_db("default", FIELDS, row[1:]) for row in rows if row[1] is not None]
+    bookings = [row for row in rows if row.pk]
     for booking in bookings:
         booking.schedule = schedule
-    return rows[0][0], bookings
+    now = rows[0].clock
+    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC), bookings
 
 
 def live_in_window(patient_id: int) -> Q:
     """For `read_under_lock`: the place that this patient already has in the window."""
-    return Q(bookings__patient_id=patient_id, bookings__status__in=LIVE, bookings__service=None)
+    return Q(patient_id=patient_id, status__in=LIVE, service=None)
+
+
+WATCHED = timedelta(hours=3)
+"""How long before its start a line is shown with who is ahead."""
+
+
+LATE_MONEY = timedelta(hours=1)
+"""How long a page waits for a payment that was begun before its hold lapsed."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +81,13 @@ class Ticket:
 
     @property
     def is_over(self) -> bool:
-        """Nothing on the page will change any more."""
-        return self.booking.status in OVER and not self.booking.refund_due_at
+        """Nothing will change any more. Money may come a little late, and so may a no-show."""
+        booking = self.booking
+        if booking.status == Status.EXPIRED:
+            return self.now - booking.hold_expires_at > LATE_MONEY
+        if booking.status == Status.NO_SHOW:
+            return self.now > booking.schedule.ends_at
+        return booking.status in OVER
 
     @property
     def is_waiting(self) -> bool:
@@ -86,16 +109,24 @@ class Ticket:
         return max(0, min(100, round(100 * (1 - self.ahead / number))))
 
     @property
+    def is_lapsed(self) -> bool:
+        """Not paid in time, whether or not a sweep has seen it."""
+        return self.booking.status == Status.EXPIRED or self.booking.hold_lapsed(self.now)
+
+    @property
+    def is_in_line(self) -> bool:
+        """The line is worth watching: this number waits in it, and it moves or soon will."""
+        return self.is_waiting and self.booking.starts - self.now < WATCHED
+
+    @property
     def tone(self) -> str:
-        if self.booking.hold_lapsed(self.now):
-            return "late"
+        if self.is_lapsed:
+            return "over"
         return {
             Status.HELD: "held",
             Status.CONFIRMED: "yours",
             Status.CHECKED_IN: "wait",
             Status.IN_CONSULTATION: "yours",
-            Status.EXPIRED: "late",
-            Status.NO_SHOW: "late",
             Status.OVERFLOW: "sorry",
         }.get(self.booking.status, "over")
 
@@ -110,10 +141,10 @@ class Ticket:
         """What the patient does or expects now, in one or two sentences."""
         booking = self.booking
         if self.is_held:
-            return _("Pay to get your number. Your place is held for you until then.")
-        if self.tone == "late" and booking.status != Status.NO_SHOW:
+            return _("Pay to get your number.")
+        if self.is_lapsed:
             return _(
-                "The time to pay has passed and the place was given back. You have not been charged. Choose a new time."
+                "The time to pay has passed and the place was given back. Money that still arrives buys your place if there is room, and else goes back to you."
             )
         if self.is_waiting:
             if self.now < booking.schedule.starts_at:
@@ -179,3 +210,62 @@ def day_counts(day) -> dict[str, int]:
     """How many bookings of a day are in each status, for the desk's headline."""
     rows = Booking.objects.on(day).order_by().values("status").annotate(n=Count("pk"))
     return {row["status"]: row["n"] for row in rows}
+
+
+@dataclass(frozen=True)
+class Diary:
+    """What one account has booked: waiting for a payment, coming (soonest first), and the past."""
+
+    held: list[Ticket]
+    coming: list[Ticket]
+    past: list[Ticket]
+
+
+def diary(account, now: datetime, *, most: int = 200) -> Diary:
+    """An account's bookings as its page tells them: to be paid, coming (the next first), and past."""
+    bookings = Booking.objects.of_account(account).for_page()[:most]
+    tickets = [Ticket(booking, now) for booking in bookings]
+    held = [ticket for ticket in tickets if ticket.is_held]
+    coming = [ticket for ticket in tickets if ticket.booking.status in (*WAITING, Status.IN_CONSULTATION)]
+    past = [ticket for ticket in tickets if ticket not in held and ticket not in coming]
+    return Diary(held, coming[::-1], past)
+
+
+@dataclass(frozen=True)
+class BoardLine:
+    """One window on the waiting room's screen. Numbers only."""
+
+    room: str
+    doctor_name: str
+    now_serving: str
+    next: list[str]
+    word: str = ""
+    tone: str = "over"
+
+
+def board(now: datetime, *, most: int = 4) -> list[BoardLine]:
+    """The windows that run now, with who is called next in `desk.call_next`'s order.
+
+    One that is over stays as long as somebody waits.
+    """
+    windows = list(Schedule.objects.about(now).select_related("doctor").order_by("doctor__room", "starts_at"))
+    rows = Booking.objects.waiting().filter(schedule__in=windows).order_by("-priority", "queue_number")
+    waiting = {window.pk: [] for window in windows}
+    for schedule_id, status, number in rows.values_list("schedule_id", "status", "queue_number"):
+        waiting[schedule_id].append((status != Status.CHECKED_IN, number))
+    return [
+        BoardLine(
+            room=window.doctor.room,
+            doctor_name=window.doctor.name,
+            now_serving=window.label(window.now_serving),
+            next=[
+                window.label(number)
+                for _late, number in sorted(waiting[window.pk], key=lambda w: w[0])[:most]
+            ],
+            word=""
+            if window.starts_at <= now
+            else _("starts at %(time)s") % {"time": window.start_time.strftime("%H:%M")},
+        )
+        for window in windows
+        if window.ends_at > now or waiting[window.pk]
+    ]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking, BookingEvent
@@ -37,11 +37,7 @@ def move(booking: Booking, to: Status, *, now: datetime, actor=None, cause: str,
     """
     schedule, was = booking.schedule, booking.status or NEW
     if to not in MOVES[was]:
-        raise Refused(
-            "MOVE",
-            _("This booking is “%(status)s” and cannot be changed that way.")
-            % {"status": booking.get_status_display()},
-        )
+        raise immovable(booking)
     changes |= {"status": to, "units": units_in(to, booking)}
     window = {"taken": schedule.taken + changes["units"] - booking.units}
     if booking.channel in DESK_CHANNELS:
@@ -66,6 +62,11 @@ def move(booking: Booking, to: Status, *, now: datetime, actor=None, cause: str,
             "token-assign",
             extra={"booking": booking.pk, "schedule": schedule.pk, "number": booking.queue_number},
         )
+
+
+def immovable(booking: Booking) -> Refused:
+    said = {"status": booking.get_status_display()}
+    return Refused("MOVE", _("This booking is “%(status)s” and cannot be changed that way.") % said)
 
 
 def _assign(row, values: dict) -> None:
@@ -113,7 +114,7 @@ def lock_for(
     Starts the action over when the booking moved to another window meanwhile: it never takes
     a second lock out of order.
     """
-    this = Q(bookings__pk=booking_id)
+    this = Q(pk=booking_id)
     _schedule, now, bookings = lock_window(schedule_id, this | also if also else this, keep=booking_id)
     found = next((booking for booking in bookings if booking.pk == booking_id), None)
     if found is None:
@@ -131,13 +132,15 @@ def full(schedule: Schedule) -> Refused:
 def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
     """Raises Refused (CLOSED, PAST) where this channel may take no new place now.
 
-    Online tokens sell until a little before the end, slots and pools until the start; the
-    desk sells until the session is finished.
+    Online tokens sell until a little before the end, slots and pools until the start; the desk
+    as long as the session may still be going on (settings.FINISH_AFTER_HOURS past its end).
     """
-    if schedule.status != Window.OPEN:
+    if schedule.status != Window.OPEN or schedule.kind != Kind.TOKEN:  # the others can't be sold yet
         raise Refused("CLOSED", _("This window is closed to new bookings."), schedule=schedule)
     if channel not in DESK_CHANNELS and now >= schedule.online_until:
         raise Refused("PAST", _("It is too late to book this window online."), schedule=schedule)
+    if now >= schedule.ends_at + timedelta(hours=settings.FINISH_AFTER_HOURS):
+        raise Refused("PAST", _("This window is over."), schedule=schedule)
 
 
 def has_left(schedule: Schedule, units: int, channel: Channel) -> bool:
@@ -171,9 +174,9 @@ def live_rivals(booking: Booking, others: list[Booking]) -> list[Booking]:
     return [other for other in others if other.patient_id == booking.patient_id and other.status in LIVE]
 
 
-def check_same(booking: Booking, digest: str, booked_by) -> Booking:
+def check_same(booking: Booking, digest: str) -> Booking:
     """The booking that this request key already made. Raises Refused if it asked for something else."""
-    if booking.request_digest != digest or booking.booked_by_id != (booked_by.pk if booked_by else None):
+    if booking.request_digest != digest:
         raise reused()
     return booking
 
@@ -185,8 +188,13 @@ def reused() -> Refused:
 
 
 def digest(*content) -> str:
-    """A fingerprint of what a form asked for, so that its key cannot be used for something else."""
-    return hashlib.sha256(json.dumps(content, default=repr).encode()).hexdigest()
+    """A fingerprint of what a form asked for and who sent it, so that its key cannot be used for
+    something else. A row stands for itself, whatever it is called."""
+
+    def name(value) -> str:
+        return f"{value._meta.label} {value.pk}" if isinstance(value, Model) else repr(value)
+
+    return hashlib.sha256(json.dumps(content, default=name).encode()).hexdigest()
 
 
 # --- Taking a place -----------------------------------------------------------------------
@@ -194,8 +202,8 @@ def digest(*content) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Guest:
-    """A person as they typed themselves, or as the desk typed them: always a new, unclaimed
-    Patient, so that a form never reveals who is known here."""
+    """A person as they typed themselves, or as the desk typed them: always a new Patient, so
+    that a form never reveals who is known here. Unclaimed, unless an account adds its own."""
 
     name: str
     phone: str = ""
@@ -203,10 +211,21 @@ class Guest:
     age: int | None = None
     date_of_birth: date | None = None
     sex: str = ""
+    account_id: int | None = None
+    relationship: str = ""
 
 
 def as_patient(who: Patient | Guest) -> Patient:
     return who if isinstance(who, Patient) else Patient.objects.create(**asdict(who))
+
+
+def is_known(who: Patient | Guest) -> bool:
+    """Whether an account typed itself in once more, although it has been here meanwhile."""
+    return bool(
+        isinstance(who, Guest)
+        and who.relationship == Patient.Relationship.SELF
+        and Patient.objects.of(who.account_id).filter(relationship=who.relationship).exists()
+    )
 
 
 def hold_until(now: datetime) -> datetime:

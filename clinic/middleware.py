@@ -1,18 +1,9 @@
 """What stands around every view: health before anything else, and refusals said as pages."""
 
-import logging
-import uuid
-
-from django.db import DatabaseError
-from django.http import HttpResponse
-from django.shortcuts import render
 from django.utils.decorators import sync_only_middleware
 
-from clinic import health
-from clinic.errors import BUSY, Refused, is_busy
-
-log = logging.getLogger("clinic")
-
+from clinic import health, pages
+from clinic.errors import Refused, is_busy
 
 PROBES = {"/healthz": health.alive, "/readyz": health.ready}
 
@@ -36,14 +27,8 @@ def refusals(get_response):
 
     def process_exception(request, error):
         if isinstance(error, Refused):
-            page = {403: "403.html", 429: "429.html"}.get(error.status, "refused.html")
-            return render(request, page, {"refusal": error}, status=error.status)
-        if isinstance(error, DatabaseError) and is_busy(error):
-            log.warning("busy", extra={"reference": str(uuid.uuid4()), "why": type(error.__cause__).__name__})
-            response = HttpResponse(render(request, "503.html", {"message": BUSY}).content, status=503)
-            response["Retry-After"] = "2"
-            return response
-        return None
+            return pages.refused(request, error)
+        return pages.busy(request, error) if is_busy(error) else None
 
     middleware.process_exception = process_exception
     return middleware

@@ -253,3 +253,14 @@ class Heartbeat(models.Model):
 
     def __str__(self):
         return self.sweep
+
+
+class CacheEntry(models.Model):
+    """A row of clinic.cache. PostgreSQL flushes nothing for it (UNLOGGED): after a crash it is empty."""
+
+    key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.FloatField(db_index=True)
+
+    def __str__(self):
+        return self.key

@@ -294,6 +294,8 @@ HOLD_MINUTES = env("HOLD_MINUTES")
 EVENING_FROM_HOUR = 17
 TOKEN_SALES_END_MINUTES = 30
 """Online tokens sell until this many minutes before their window's end."""
+FINISH_AFTER_HOURS = 3
+"""A session that ended this long ago is over, also for the desk."""
 REFUND_RULES = [[24, 100]]
 """Hours before the start → percent given back; below the last one, nothing. Snapshotted when sold."""
 REFUND_GRACE_MINUTES = 30

@@ -133,7 +133,7 @@ def tickets(mine, held):
         return Sample(
             booking=of, token_label=of.token_label, now_serving=serving, ahead=ahead,
             estimate_minutes=minutes, status_word=word, next_step=step, tone=tone,
-            progress=progress,
+            progress=progress, is_in_line=tone in ("yours", "wait", "late"),
         )  # fmt: skip
 
     return {

@@ -9,7 +9,7 @@ import time
 
 from django.db import OperationalError, connections, models, transaction
 
-from clinic.errors import RETRY_SQLSTATES, sqlstate
+from clinic.errors import BUSY, RETRY_SQLSTATES, Refused, sqlstate
 
 TRIES = 5
 
@@ -19,7 +19,8 @@ class StartOver(Exception):
 
 
 def action(func):
-    """One durable transaction around `func`, started over on a deadlock or a StartOver.
+    """One durable transaction around `func`, started over on a deadlock or a StartOver; after
+    five tries it is Refused (BUSY, 503).
 
     The outermost transaction is the action's own, so a retry repeats everything that was
     undone. Actions compose steps; they never call each other.
@@ -32,9 +33,10 @@ def action(func):
                 with transaction.atomic(durable=True):
                     return func(*args, **kwargs)
             except (OperationalError, StartOver) as error:
-                again = isinstance(error, StartOver) or sqlstate(error) in RETRY_SQLSTATES
-                if not again or not left:
+                if not (isinstance(error, StartOver) or sqlstate(error) in RETRY_SQLSTATES):
                     raise
+                if not left:
+                    raise Refused("BUSY", BUSY, status=503, retry_after=2) from error
             time.sleep(random.uniform(0.005, 0.05) * (TRIES - left))
 
     return run

@@ -6,7 +6,6 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -18,7 +17,7 @@ from clinic.transactions import action
 from payments import gateways, steps
 from payments.gateways.base import Event, GatewayError, Order
 from payments.models import Customer, GatewayEvent, Payment, Refund
-from payments.states import RefundStatus, Status
+from payments.states import Outcome, RefundStatus, Status
 
 log = logging.getLogger("clinic")
 
@@ -221,33 +220,39 @@ def _apply(payment: Payment, event: Event) -> None:
 
 @action
 def _park(inbox: GatewayEvent, events: list[Event], error: Exception) -> None:
-    """Records the capture, the error and the next try. After ten tries, or 72 hours for an
-    unknown payment, a person is asked."""
+    """Records the error, the next try, and money that a known payment captured.
+
+    After ten tries, or 72 hours for an unknown payment, no more is tried: where money moved, a
+    person is asked.
+    """
     now = timezone.now()
     unknown = isinstance(error, UnknownPayment)
     late = now - inbox.received_at > timedelta(hours=72) if unknown else inbox.tries + 1 >= TRIES
     GatewayEvent.objects.unprocessed().filter(pk=inbox.pk).update(
+        processed_at=now if late else None,
         tries=F("tries") + 1,
         next_try_at=now + backoff(inbox.tries),
         error=str(error)[:200] if unknown else type(error).__name__,
     )
     for event in events:
-        if event.kind == "captured" and not unknown:
-            found = Payment.objects.unsettled().matching(
-                inbox.gateway, event.payment_key, event.reference, event.gateway_payment
-            )
-            found.filter(gateway_payment__in=("", event.gateway_payment)).update(
-                status=Status.CAPTURED,
-                captured_minor=event.amount_minor,
-                gateway_payment=event.gateway_payment,
-                captured_at=Coalesce(F("captured_at"), now),
-            )
+        if event.kind == "captured":
+            _park_capture(inbox, event, unknown=unknown, late=late, now=now)
+
+
+def _park_capture(inbox: GatewayEvent, event: Event, *, unknown: bool, late: bool, now) -> None:
+    link, key = steps.admin_link(inbox), f"inbox:{inbox.pk}"
+    if not unknown:
+        payment = _find(inbox.gateway, event)
+        link, key = steps.admin_link(payment), f"payment:{payment.pk}:stuck"
+        steps.record_capture(payment, event, now=now, outcome=Outcome.REVIEW if late else "")
     if late:
         steps.review(
-            f"inbox:{inbox.pk}",
-            _("A message from %(gateway)s could not be used") % {"gateway": inbox.gateway},
-            _("It is kept, and money may have moved. Compare the payment with the gateway's own page."),
-            steps.admin_link(inbox),
+            key,
+            _("Money from %(gateway)s could not be matched") % {"gateway": inbox.gateway},
+            _(
+                "It is with the gateway, and no booking was confirmed by it. Compare with the gateway's own page."
+            ),
+            link,
         )
 
 
@@ -258,6 +263,12 @@ def ask(payment: Payment) -> None:
     """Fetches what the gateway knows of an attempt and settles what was captured."""
     for event in gateways.get(payment.gateway).fetch(payment.reference):
         _settle_fetched(payment.gateway, event)
+
+
+def ask_about(booking: Booking) -> None:
+    """Asks after every attempt of a booking that may have been paid without our knowing. Raises GatewayError."""
+    for payment in booking.payments.unsettled().started():
+        ask(payment)
 
 
 @action
@@ -273,6 +284,18 @@ def close(payment: Payment) -> None:
         gateway.cancel(payment.reference)
         ask(payment)
     _end(payment)
+
+
+@action
+def stuck(payment: Payment, error: GatewayError) -> None:
+    """The gateway will not end this attempt, however often it is asked: a person is, once."""
+    Payment.objects.open().filter(pk=payment.pk).update(next_check_at=timezone.now() + timedelta(days=1))
+    steps.review(
+        f"attempt:{payment.pk}",
+        _("An unpaid attempt could not be ended at %(gateway)s") % {"gateway": payment.gateway},
+        _("The gateway said: %(why)s. Money may still arrive for it.") % {"why": error.message},
+        steps.admin_link(payment),
+    )
 
 
 @action
@@ -309,7 +332,7 @@ def send(refund: Refund) -> bool:
             "gateway-error", extra={"gateway": payment.gateway, "refund": refund.pk, "why": error.message}
         )
         if error.retryable and refund.tries + 1 < TRIES:
-            Refund.objects.filter(pk=refund.pk, status=RefundStatus.SENDING).update(
+            Refund.objects.sending().filter(pk=refund.pk).update(
                 status=RefundStatus.DUE, next_try_at=now + backoff(refund.tries), reason=error.message[:200]
             )
             return True
@@ -319,14 +342,11 @@ def send(refund: Refund) -> bool:
     return True
 
 
-def handed_back(refund: Refund, *, actor) -> None:
-    """A receptionist gave the money back by hand."""
-    _record(refund, RefundStatus.DONE, actor=actor)
-
-
 @action
 def _record(refund: Refund, status: RefundStatus, **more) -> None:
+    """Writes the answer to our call, unless a webhook was faster: that one knows better."""
     payment = Payment.objects.locked().get(pk=refund.payment_id)
     locked = Refund.objects.locked().get(pk=refund.pk)
-    locked.payment = payment
-    steps.record_refund(payment, locked, status, now=timezone.now(), **more)
+    if locked.status == RefundStatus.SENDING:
+        locked.payment = payment
+        steps.record_refund(payment, locked, status, now=timezone.now(), **more)

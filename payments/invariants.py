@@ -12,7 +12,9 @@ QUERIES = {
     "5a every captured payment has one outcome": """
         SELECT p.id FROM payments_payment p
         WHERE p.status = 'captured' AND p.outcome = '' AND NOT EXISTS (
-            SELECT 1 FROM payments_gatewayevent e WHERE e.processed_at IS NULL AND e.gateway = p.gateway)""",
+            SELECT 1 FROM payments_gatewayevent e
+            WHERE e.processed_at IS NULL AND e.gateway = p.gateway
+              AND p.gateway_payment <> '' AND e.body LIKE '%' || p.gateway_payment || '%')""",
     "5b what a payment bought was confirmed": """
         SELECT p.id FROM payments_payment p WHERE p.outcome = 'bought' AND NOT EXISTS (
             SELECT 1 FROM bookings_bookingevent e WHERE e.booking_id = p.booking_id AND e.to_status = 'confirmed')""",

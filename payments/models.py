@@ -18,8 +18,21 @@ class PaymentQuerySet(LockingQuerySet):
         """Attempts that somebody may still pay."""
         return self.filter(status__in=OPEN)
 
+    def started(self):
+        """Attempts that their gateway knows."""
+        return self.exclude(reference="")
+
     def captured(self):
         return self.filter(status=Status.CAPTURED)
+
+    def captured_on(self, day):
+        """What was paid on one of the clinic's days."""
+        return self.captured().filter(captured_at__date=day)
+
+    def net_by_currency(self):
+        """Rows of currency and net: captured less given back, or about to be."""
+        net = models.Sum(F("captured_minor") - F("refunded_minor"))
+        return self.order_by("currency").values("currency").annotate(net=net)
 
     def unsettled(self):
         return self.filter(outcome="")
@@ -183,6 +196,10 @@ class GatewayEvent(models.Model):
 
 
 class RefundQuerySet(LockingQuerySet):
+    def of(self, booking):
+        """What goes back to a patient, with what it was paid by, the oldest first."""
+        return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
+
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)
 
@@ -190,6 +207,10 @@ class RefundQuerySet(LockingQuerySet):
         """The refund that a gateway's event speaks of, by our key or by the gateway's id."""
         names = Q(key=key) if key else Q(pk=None)
         return self.filter(names | Q(gateway_refund=gateway_refund) if gateway_refund else names)
+
+    def sending(self):
+        """In somebody's hands at this moment."""
+        return self.filter(status=RefundStatus.SENDING)
 
     def to_send(self, now):
         """Due ones; those whose sender died, when its lease is over; and those on their way for
@@ -236,6 +257,11 @@ class Refund(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.amount_minor, self.payment.currency)
+
+    @property
+    def is_ended(self) -> bool:
+        """Sent back, or failed for good: nothing will happen by itself."""
+        return self.status not in UNDER_WAY
 
 
 class Customer(models.Model):

@@ -164,15 +164,27 @@ def record_refund(
     actor=None,
 ) -> None:
     """Writes what became of a refund; both rows are locked. A failed one gives its reserve back
-    and becomes a ReviewItem. What is done stays done, and nothing is written twice."""
-    if refund.status in (status, RefundStatus.DONE, RefundStatus.FAILED):
+    and becomes a ReviewItem. What has ended stays so, and nothing is written twice; where a gateway
+    says the opposite later, or out of order, a person is asked."""
+    ends = RefundStatus.DONE, RefundStatus.FAILED
+    if refund.status in ends:
+        if status in ends and status != refund.status:
+            note(payment, f"refund {status}", now=now, amount_minor=refund.amount_minor, why=why)
+            review(
+                f"refund:{refund.pk}:{status}",
+                _("A refund of %(amount)s ended in two ways") % {"amount": refund.amount},
+                _("The gateway said that it was sent, and that it failed. Look at the gateway's own page, and see to it that the patient gets the money once."),
+                admin_link(refund),
+            )  # fmt: skip
+        return
+    if refund.status == status:
         return
     refund.status, refund.reason = status, why[:200]
     refund.gateway_refund = gateway_refund or refund.gateway_refund
     refund.done_at = now if status == RefundStatus.DONE else None
     if status == RefundStatus.PENDING:
-        refund.next_try_at = now + ASK_AFTER
-    refund.save(update_fields=["status", "reason", "gateway_refund", "done_at", "next_try_at"])
+        refund.next_try_at, refund.tries = now + ASK_AFTER, 0
+    refund.save(update_fields=["status", "reason", "gateway_refund", "done_at", "next_try_at", "tries"])
     note(payment, f"refund {status}", now=now, amount_minor=refund.amount_minor, why=why, actor=actor)
     log.info("refund", extra={"refund": refund.pk, "payment": payment.pk, "status": status})
     if status == RefundStatus.FAILED:
@@ -181,7 +193,9 @@ def record_refund(
         review(
             f"refund:{refund.pk}",
             _("A refund of %(amount)s failed") % {"amount": refund.amount},
-            _("The gateway said: %(why)s. The money is still owed. Send it another way and note how.")
+            _(
+                "The gateway said: %(why)s. Look at its own page: if it did not send the money, that is still owed. Send it another way and note how."
+            )
             % {"why": why or "?"},
             admin_link(refund),
         )

@@ -35,6 +35,8 @@ def close_open_payments() -> int:
                 "gateway-error",
                 extra={"gateway": payment.gateway, "payment": payment.pk, "why": error.message},
             )
+            if not error.retryable:
+                actions.stuck(payment, error)
             return False
         return True
 

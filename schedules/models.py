@@ -28,9 +28,31 @@ class ScheduleQuerySet(LockingQuerySet):
         """Windows on the clinic's dates `first` to `last`, both included."""
         return self.filter(date__range=(first, last))
 
+    def seen_by(self, user):
+        """What staff see in admin: those who may open windows see all, a doctor their own."""
+        return self if user.has_perm("schedules.add_schedule") else self.filter(doctor__user=user)
+
     def running_or_next(self, now):
         """Today's and later windows that have not ended, the one running now first."""
         return self.filter(status__in=SETTLES, ends_at__gt=now).order_by("starts_at", "pk")
+
+    def at_desk(self, day):
+        """A day's windows in which the desk may still seat somebody."""
+        return self.between(day, day).filter(status__in=SETTLES)
+
+    def on_sale(self, now):
+        """Windows that patients may book online now, as far as the clock decides it."""
+        last_end = now + timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
+        return self.filter(status=Status.OPEN, kind=Kind.TOKEN, ends_at__gt=last_end)
+
+    def with_places_left(self, now):
+        """Windows with a free place for patients online."""
+        return self.with_left(now).filter(online_left__gt=0)
+
+    def about(self, now):
+        """Windows that start within the hour, run, or ended lately with nobody saying so."""
+        start, end = now + timedelta(hours=1), now - timedelta(hours=3)
+        return self.filter(status__in=SETTLES, starts_at__lte=start, ends_at__gt=end)
 
     def with_left(self, now):
         """Annotates `left` and `online_left` in the booking's units (patients, or minutes).

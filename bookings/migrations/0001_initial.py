@@ -345,7 +345,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("end_at", None), ("start_at", None)),
-                    ("start_at__lt", models.F("end_at")),
+                    models.Q(
+                        ("end_at__isnull", False),
+                        ("start_at__isnull", False),
+                        ("start_at__lt", models.F("end_at")),
+                    ),
                     _connector="OR",
                 ),
                 name="booking_ends_after_start",

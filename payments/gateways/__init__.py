@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 from payments.gateways.base import Gateway, UnknownGateway
 from payments.gateways.demo import Demo, DemoBook
 from payments.gateways.manual import Manual
+from payments.gateways.razorpay import Razorpay
 from payments.gateways.stripe import Stripe
 
 
@@ -19,6 +20,15 @@ def _stripe() -> Gateway:
         settings.STRIPE_SECRET_KEY,
         webhook_secrets=_secrets(settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_WEBHOOK_SECRET_PREVIOUS),
         api_base=settings.STRIPE_API_BASE,
+    )
+
+
+def _razorpay() -> Gateway:
+    return Razorpay(
+        settings.RAZORPAY_KEY_ID,
+        settings.RAZORPAY_KEY_SECRET,
+        webhook_secrets=_secrets(settings.RAZORPAY_WEBHOOK_SECRET, settings.RAZORPAY_WEBHOOK_SECRET_PREVIOUS),
+        api_base=settings.RAZORPAY_API_BASE,
     )
 
 
@@ -34,7 +44,7 @@ def _demo() -> Gateway:
     )
 
 
-TABLE = {"demo": _demo, "stripe": _stripe, "manual": Manual}
+TABLE = {"demo": _demo, "stripe": _stripe, "razorpay": _razorpay, "manual": Manual}
 NAMES = tuple(TABLE)
 """What may stand in PAYMENT_GATEWAYS; `manual` is there for the counter even if it doesn't."""
 

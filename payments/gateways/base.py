@@ -8,7 +8,7 @@ nothing personal goes with it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class UnknownGateway(LookupError):
@@ -54,7 +54,10 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What the patient's browser or app needs next, and the gateway's id of the attempt."""
+    """What the patient's browser or app needs next, and the gateway's id of the attempt.
+
+    Nothing but the reference: the page to pay on is ours (see OpensOnOurPage).
+    """
 
     reference: str
     redirect_url: str = ""
@@ -68,7 +71,9 @@ class Event:
     kind: `captured`, `failed` (this try only: not final), `authorized`, `expired` (nobody can pay
     this attempt any more), `refund_done`, `refund_failed`, or `other` (kept, nothing to do).
     `gateway_payment` names the money: events of the same one tell of the same capture, whatever
-    their dedupe_key. `reason` is a gateway's code word, never its prose.
+    their dedupe_key. The attempt is named by `payment_key`, `reference` or both: some gateways give
+    our key back on an order and not on its payments. `reason` is a gateway's code word, never its
+    prose.
     """
 
     kind: str
@@ -133,3 +138,27 @@ class Gateway(Protocol):
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
         """Sends money back. Safe to repeat with the same key and amount."""
+
+
+@runtime_checkable
+class Captures(Protocol):
+    """Of a gateway whose `authorized` is a promise: the money must still be taken, or lapses."""
+
+    def capture(self, *, gateway_payment: str, amount_minor: int, currency: str) -> Event:
+        """Takes what was authorised, all of it. Safe to repeat. Returns what to settle."""
+
+
+@runtime_checkable
+class OpensOnOurPage(Protocol):
+    """Of a gateway that collects in a frame over a page of ours, or where scripts are off on its
+    own, after a form of ours was posted there."""
+
+    key_id: str
+    """Which account, for the browser to know: no secret."""
+    script: str
+    """What our page loads: the CSP `script-src` of that page alone."""
+    page: str
+    """Where the form goes."""
+
+    def verify_checkout(self, order_id: str, payment_id: str, signature: str) -> bool:
+        """Whether what the browser brings back was signed. A hint to `fetch` now, and no more."""

@@ -88,12 +88,12 @@ class Demo:
     name = "demo"
     label = _("Demo payment")
     live = False
-    origins = ()
 
     def __init__(self, *, book: DemoBook, site_url: str, webhook_secrets: Iterable[str], timeout: float = 5):
         """The first secret signs, all of them verify. `timeout`: seconds for one delivery."""
         self._book = book
         self._site = site_url.rstrip("/")
+        self.origins = (self._site,)  # the page may have been opened as "localhost"
         self._secrets = tuple(webhook_secrets)
         self._timeout = timeout
 

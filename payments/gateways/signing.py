@@ -70,7 +70,7 @@ def our_key(value: object) -> str:
 
 def whole(value: object) -> int:
     """A whole amount that fits a column; else 0, which no payment expects."""
-    return value if type(value) is int and 0 <= value < 2**53 else 0
+    return value if type(value) is int and 0 <= value < 2**31 else 0
 
 
 def _mac(body: bytes, secret: str, stamp: str) -> str:

@@ -1,5 +1,6 @@
 """The gateways under contract, each with someone who plays its payers and its bad days."""
 
+import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,10 @@ import pytest
 
 from payments.gateways.base import GatewayError, Order
 from payments.gateways.demo import Demo, DemoBook
+from payments.gateways.razorpay import Razorpay
+from payments.gateways.signing import sign
 from payments.gateways.stripe import Stripe
+from tests.gateways import razorpay_server
 from tests.gateways.stripe_server import serving
 
 SECRET, OLD_SECRET = "whsec_now", "whsec_before"
@@ -34,7 +38,10 @@ def order(**changes) -> Order:
 
 class DemoBench:
     header = "Demo-Signature"
+    key_names = ("order",)
     faults = ("book",)
+    silent = ()
+    sign = staticmethod(sign)
 
     def __init__(self, folder):
         self._folder = folder
@@ -58,7 +65,10 @@ class DemoBench:
 
 class StripeBench:
     header = "Stripe-Signature"
+    key_names = ("payment", "client_reference_id")
     faults = ("500", "html", "garbage", "hang", "drop", "nobody")
+    silent = ()
+    sign = staticmethod(sign)
 
     def __init__(self, stand_in):
         self.book = stand_in.book
@@ -85,6 +95,43 @@ class StripeBench:
         return self.with_secrets(SECRET, timeout=(1, 0.3))
 
 
+class RazorpayBench:
+    header = "X-Razorpay-Signature"
+    key_names = ("receipt", "notes")
+    faults = ("500", "html", "garbage", "empty", "busy", "hang", "drop", "nobody")
+    silent = ("cancel",)
+    """What asks nobody: an order can't be cancelled."""
+
+    def __init__(self, stand_in):
+        self.book = stand_in.book
+        self.url = stand_in.url
+        self.gateway = self.with_secrets(SECRET, OLD_SECRET)
+
+    @staticmethod
+    def sign(body, secret, *, at=0):
+        """Without a time: razorpay.com/docs/webhooks/validate-test."""
+        return hmac.new(secret.encode(), body, "sha256").hexdigest()
+
+    def with_secrets(self, *secrets, **options):
+        options = {"api_base": self.url, "timeout": (1, 5)} | options
+        return Razorpay("rzp_test_1", razorpay_server.KEY_SECRET, webhook_secrets=secrets, **options)
+
+    def pay(self, started) -> bytes:
+        self.book.pay(started.reference)
+        return self.book.bodies("order.paid")[-1]
+
+    def decline(self, started) -> bytes:
+        self.book.decline(started.reference)
+        return self.book.bodies("payment.failed")[-1]
+
+    def failing(self, fault):
+        """The next call to Razorpay ends badly."""
+        if fault == "nobody":
+            return self.with_secrets(SECRET, api_base="http://127.0.0.1:9")
+        self.book.faults.append(fault)
+        return self.with_secrets(SECRET, timeout=(1, 0.3))
+
+
 @pytest.fixture(scope="session")
 def stand_in_server():
     with serving() as server:
@@ -99,9 +146,29 @@ def stand_in(stand_in_server):
     return stand_in_server
 
 
+@pytest.fixture(scope="session")
+def razorpay_process():
+    with razorpay_server.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def razorpay_stand_in(razorpay_process):
+    """Razorpay's stand-in, with an empty book."""
+    razorpay_process.book.__init__()
+    yield razorpay_process
+    if razorpay_process.book.courier:
+        razorpay_process.book.courier.stop()
+
+
 @pytest.fixture
 def stripe_bench(stand_in):
     return StripeBench(stand_in)
+
+
+@pytest.fixture
+def razorpay_bench(razorpay_stand_in):
+    return RazorpayBench(razorpay_stand_in)
 
 
 @pytest.fixture
@@ -109,8 +176,20 @@ def demo_bench(tmp_path):
     return DemoBench(tmp_path)
 
 
-@pytest.fixture(params=["demo", "stripe"])
+@pytest.fixture(params=["demo", "stripe", "razorpay"])
 def bench(request):
+    return request.getfixturevalue(f"{request.param}_bench")
+
+
+@pytest.fixture(params=["demo", "stripe"])
+def stamped_bench(request):
+    """Whose signatures say when they were made."""
+    return request.getfixturevalue(f"{request.param}_bench")
+
+
+@pytest.fixture(params=["demo", "stripe"])
+def ending_bench(request):
+    """Whose attempts can be ended, so that nobody pays them any more."""
     return request.getfixturevalue(f"{request.param}_bench")
 
 

@@ -6,13 +6,13 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import pytest
 
-from payments.gateways.base import BadSignature, GatewayError
+from payments.gateways.base import BadSignature, GatewayError, OpensOnOurPage
 from payments.gateways.signing import TOLERANCE, sign
 from tests.gateways.conftest import OLD_SECRET, REFUND, SECRET, edited, order
 
 
 def signed(bench, body, secret=SECRET, ago=0):
-    return {bench.header: sign(body, secret, at=int(time.time()) - ago)}
+    return {bench.header: bench.sign(body, secret, at=int(time.time()) - ago)}
 
 
 def read(bench, body, **how):
@@ -26,6 +26,11 @@ def refunded(bench, money, key="", amount_minor=50_000):
     )
 
 
+def names(event, wanted, started):
+    """Whether an event says which attempt it speaks of: by our key, else by the gateway's own id."""
+    return event.payment_key == wanted.key or (event.payment_key, event.reference) == ("", started.reference)
+
+
 # --- Paying -------------------------------------------------------------------------------------
 
 
@@ -33,7 +38,8 @@ def test_an_attempt_is_opened_once_however_often_it_is_asked_for(bench):
     wanted = order()
     first, again = bench.gateway.start(wanted), bench.gateway.start(wanted)
     assert first == again
-    assert first.reference and first.redirect_url.startswith("http://127.0.0.1")
+    page = bench.gateway.page if isinstance(bench.gateway, OpensOnOurPage) else first.redirect_url
+    assert first.reference and page.startswith("http://127.0.0.1")
     assert bench.gateway.start(order()).reference != first.reference
 
 
@@ -58,7 +64,7 @@ def test_a_declined_card_is_a_failed_try_after_which_the_payer_can_still_pay(ben
     wanted = order()
     started = bench.gateway.start(wanted)
     failure = read(bench, bench.decline(started))
-    assert (failure.kind, failure.payment_key) == ("failed", wanted.key)
+    assert failure.kind == "failed" and names(failure, wanted, started)
     assert failure.reason in ("card_declined", "insufficient_funds")
     assert read(bench, bench.pay(started)).kind == "captured"
 
@@ -83,14 +89,14 @@ def test_a_stored_body_is_parsed_again_to_the_same_event(bench):
 
 
 def test_an_event_we_have_no_use_for_is_kept_as_other(bench):
-    body = edited(bench.pay(bench.gateway.start(order())), type="something.new")
+    body = edited(bench.pay(bench.gateway.start(order())), type="something.new", event="something.new")
     assert read(bench, body).kind == "other"
 
 
 def test_a_key_that_is_not_ours_is_left_out(bench):
     """Another shop may use the same account, and the same words for its own numbers."""
-    names = ("payment", "client_reference_id", "order")
-    body = edited(bench.pay(bench.gateway.start(order())), **dict.fromkeys(names, "order 17"))
+    theirs = dict.fromkeys(bench.key_names, "order 17")
+    body = edited(bench.pay(bench.gateway.start(order())), **theirs)
     assert read(bench, body).payment_key == ""
 
 
@@ -101,10 +107,9 @@ def test_an_amount_that_is_no_whole_number_is_read_as_nothing(bench, amount):
     assert read(bench, body).amount_minor == 0
 
 
-def forgeries(body):
+def forgeries(sign, body):
     now = int(time.time())
     good = sign(body, SECRET, at=now)
-    mac = good.partition("v1=")[2]
     return {
         "missing": None,
         "empty": "",
@@ -113,12 +118,26 @@ def forgeries(body):
         "commas": ",,,===",
         "of another secret": sign(body, "whsec_of_someone_else", at=now),
         "of another body": sign(body + b" ", SECRET, at=now),
+        "cut short": good[:-1],
+        "too long": good + "0",
+        "shouted": good.upper(),
+        "non-ASCII": f"é{good[1:]}",
+        "ending in non-ASCII": f"{good[:-1]}é",
+        "half a character": f"{good[:-1]}\ud800",
+    }
+
+
+def stamps(sign, body):
+    """Forgeries of a scheme that signs the time."""
+    now = int(time.time())
+    good = sign(body, SECRET, at=now)
+    mac = good.partition("v1=")[2]
+    return {
         "stale": sign(body, SECRET, at=now - TOLERANCE - 2),
         "moved to now": f"t={now + 1},v1={mac}",
         "without a stamp": f"v1={mac}",
         "without a signature": f"t={now}",
         "with an empty signature": f"t={now},v1=",
-        "cut short": good[:-1],
         "of another scheme": good.replace("v1=", "v0="),
         "non-ASCII": f"t={now},v1=é{mac[1:]}",
         "half a character": f"t={now},v1=\ud800",
@@ -128,12 +147,20 @@ def forgeries(body):
     }
 
 
-@pytest.mark.parametrize("which", forgeries(b""))
+@pytest.mark.parametrize("which", forgeries(sign, b""))
 def test_a_signature_that_is_not_ours_is_refused(bench, which):
     body = bench.pay(bench.gateway.start(order()))
-    header = forgeries(body)[which]
+    header = forgeries(bench.sign, body)[which]
     with pytest.raises(BadSignature):
         bench.gateway.read_webhook({} if header is None else {bench.header: header}, body)
+
+
+@pytest.mark.parametrize("which", stamps(sign, b""))
+def test_a_stamp_that_was_not_signed_or_is_old_is_refused(stamped_bench, which):
+    body = stamped_bench.pay(stamped_bench.gateway.start(order()))
+    header = stamps(stamped_bench.sign, body)[which]
+    with pytest.raises(BadSignature):
+        stamped_bench.gateway.read_webhook({stamped_bench.header: header}, body)
 
 
 UNREADABLE = {
@@ -183,16 +210,16 @@ def test_the_previous_secret_is_still_accepted(bench):
     assert read(bench, body, secret=OLD_SECRET) == read(bench, body, secret=SECRET)
 
 
-def test_one_good_signature_among_several_is_enough(bench):
+def test_one_good_signature_among_several_is_enough(stamped_bench):
     """Stripe signs with both secrets while one is being rotated."""
-    body = bench.pay(bench.gateway.start(order()))
-    header = signed(bench, body)[bench.header] + ",v1=" + "0" * 64
-    assert bench.gateway.read_webhook({bench.header: header}, body)
+    body = stamped_bench.pay(stamped_bench.gateway.start(order()))
+    header = signed(stamped_bench, body)[stamped_bench.header] + ",v1=" + "0" * 64
+    assert stamped_bench.gateway.read_webhook({stamped_bench.header: header}, body)
 
 
-def test_a_stamp_ahead_of_our_clock_is_accepted(bench):
-    body = bench.pay(bench.gateway.start(order()))
-    assert read(bench, body, ago=-3600).kind == "captured"
+def test_a_stamp_ahead_of_our_clock_is_accepted(stamped_bench):
+    body = stamped_bench.pay(stamped_bench.gateway.start(order()))
+    assert read(stamped_bench, body, ago=-3600).kind == "captured"
 
 
 # --- Asking ---------------------------------------------------------------------------------------
@@ -207,7 +234,7 @@ def test_a_fetch_tells_of_the_same_money_as_the_webhook(bench):
     started = bench.gateway.start(wanted)
     told = read(bench, bench.pay(started))
     [found] = bench.gateway.fetch(started.reference)
-    assert (found.kind, found.payment_key) == ("captured", wanted.key)
+    assert found.kind == "captured" and names(found, wanted, started)
     same = ("gateway_payment", "amount_minor", "currency", "live")
     assert [getattr(found, name) for name in same] == [getattr(told, name) for name in same]
     assert found.reference == started.reference
@@ -229,13 +256,13 @@ def test_a_fetch_of_what_was_never_opened_is_refused(bench):
 # --- Ending ---------------------------------------------------------------------------------------
 
 
-def test_a_cancelled_attempt_can_no_longer_be_paid(bench):
-    started = bench.gateway.start(order())
-    bench.gateway.cancel(started.reference)
-    bench.gateway.cancel(started.reference)
-    assert [event.kind for event in bench.gateway.fetch(started.reference)] == ["expired"]
+def test_a_cancelled_attempt_can_no_longer_be_paid(ending_bench):
+    started = ending_bench.gateway.start(order())
+    ending_bench.gateway.cancel(started.reference)
+    ending_bench.gateway.cancel(started.reference)
+    assert [event.kind for event in ending_bench.gateway.fetch(started.reference)] == ["expired"]
     with pytest.raises(Exception, match=r"expired|ended"):
-        bench.pay(started)
+        ending_bench.pay(started)
 
 
 def test_cancelling_a_paid_attempt_changes_nothing(bench):
@@ -291,6 +318,8 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_whatever_breaks_on_the_way_can_be_tried_again_and_is_done_once(bench, call):
+    if call in bench.silent:
+        pytest.skip("nobody is asked")
     for fault in bench.faults:
         wanted = order()
         started = bench.gateway.start(wanted)

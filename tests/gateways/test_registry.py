@@ -75,11 +75,12 @@ def test_the_demos_secret_follows_from_ours_without_being_it(installation):
         gateways.get("demo").read_webhook(header, body.encode())
 
 
-def test_stripe_pages_are_named_for_the_content_security_policy(installation):
+def test_payment_pages_are_named_for_the_content_security_policy(installation):
     assert gateways.get("stripe").origins == ("https://checkout.stripe.com",)
     installation.STRIPE_API_BASE = "http://127.0.0.1:12111/"
     assert gateways.get("stripe").origins == ("http://127.0.0.1:12111",)
-    assert gateways.get("demo").origins == gateways.get("manual").origins == ()
+    assert gateways.get("demo").origins == (installation.SITE_URL,)
+    assert gateways.get("manual").origins == ()
 
 
 def test_the_counter_asks_nobody(installation):

@@ -1,0 +1,134 @@
+"""Taking a place, and what a patient or the waiting room sees of the line."""
+
+from uuid import UUID, uuid4, uuid5
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from bookings import actions, queries
+from bookings.forms import BookingForm
+from bookings.models import Booking
+from bookings.states import Status
+from clinic.errors import Refused
+from clinic.pages import client_address, private, see_other
+from clinic.throttle import throttle
+from schedules.queries import next_free, window
+
+FORM_COOKIE, FORM_PATH = "booking-form", "/book/"
+SLIP_SIZES = ("58", "80", "a6")
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def book(request, schedule_id):
+    """Asks who the visit is for. Sent, it takes the place and leads on to paying for it."""
+    form = BookingForm(request.POST if request.method == "POST" else None, account=request.user)
+    if not form.is_valid():
+        return book_page(request, schedule_id, form)
+    limit(request, form)
+    try:
+        booking = actions.hold(
+            schedule_id=schedule_id, consent_version=settings.CONSENT_VERSION, **form.wish()
+        )
+    except Refused as refusal:
+        theirs = refusal.details.get("booking")
+        if theirs and Booking.objects.visible_to(request.user).filter(pk=theirs.pk).exists():
+            messages.info(request, refusal.message)
+            return see_other(theirs)
+        return book_page(request, schedule_id, form, refusal)
+    response = see_other("pay" if booking.status == Status.HELD else "booking", booking.public_id)
+    response.delete_cookie(FORM_COOKIE, path=FORM_PATH)
+    return response
+
+
+def limit(request, form):
+    """Counts one more booking of this account or phone, and of this address. Raises Refused (429)."""
+    if form.account:
+        throttle("booking-account", str(form.account.pk))
+    else:
+        throttle("booking-phone", form.who().phone)
+    throttle("booking-address", client_address(request))
+
+
+def form_session(request) -> UUID:
+    """What two tabs with the same form share, so that they end at one booking: a random cookie."""
+    try:
+        return UUID(request.COOKIES.get(FORM_COOKIE, ""))
+    except ValueError:
+        return uuid4()
+
+
+def book_page(request, schedule_id, form, refusal=None):
+    """The form; where there is nothing to book, why, and the doctor's next free windows."""
+    now = timezone.now()
+    asked = window(schedule_id, now)
+    if asked is None:
+        raise Http404
+    session = uuid4() if refusal else form_session(request)
+    content = {
+        "window": asked,
+        "form": form,
+        "refusal": refusal,
+        "next_windows": next_free(asked.doctor, now, but=asked.pk) if asked.why_not else [],
+        "request_key": uuid5(session, str(schedule_id)),
+        "refund_rules": settings.REFUND_RULES,
+        "refund_grace": settings.REFUND_GRACE_MINUTES,
+        "hold_minutes": settings.HOLD_MINUTES,
+    }
+    status = refusal.status if refusal else 422 if form.errors else 200
+    response = render(request, "bookings/book.html", content, status=status)
+    response.set_cookie(
+        FORM_COOKIE, session, path=FORM_PATH, httponly=True, samesite="Lax", secure=settings.HTTPS
+    )
+    return response
+
+
+@private
+@require_POST
+def give_up(request, public_id):
+    """The patient will not pay for a held place: it is free for others at once."""
+    mine = Booking.objects.visible_to(request.user).for_page()
+    booking = get_object_or_404(mine, public_id=public_id)
+    try:
+        actions.give_up(booking.pk, actor=request.user if request.user.is_authenticated else None)
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+        return see_other(booking)
+    messages.success(request, _("You gave the place up. You have not been charged."))
+    return see_other(booking.schedule.doctor)
+
+
+@private
+@require_safe
+def slip(request, public_id):
+    """The token on paper, for a roll or A6 (?size=58, 80, a6)."""
+    numbered = Booking.objects.occupying().visible_to(request.user).for_page()
+    booking = get_object_or_404(numbered, public_id=public_id)
+    asked = request.GET.get("size")
+    size = asked if asked in SLIP_SIZES else "80"
+    return render(request, "bookings/slip.html", {"booking": booking, "size": size, "sizes": SLIP_SIZES})
+
+
+@private
+@login_required
+@require_safe
+def appointments(request):
+    """What the account has booked: what waits for a payment first, then what is coming, then the past."""
+    return render(
+        request, "bookings/appointments.html", {"diary": queries.diary(request.user, timezone.now())}
+    )
+
+
+@require_safe
+@never_cache
+def board(request):
+    """The waiting room's screen: numbers only. It asks for its table again by itself."""
+    part = "#lines" if request.htmx else ""
+    return render(request, f"bookings/board.html{part}", {"lines": queries.board(timezone.now())})

@@ -1,0 +1,206 @@
+"""What patients see of the windows: which day has places, and why one can't be booked."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from itertools import groupby
+
+from django.conf import settings
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from clinic.models import Doctor
+from schedules.models import Schedule
+from schedules.states import Kind, Status
+
+DAYS = 14
+"""How far ahead patients see."""
+
+COLUMNS = (
+    "doctor_id", "kind", "date", "start_time", "starts_at", "ends_at", "capacity", "taken", "taken_at_desk",
+    "reserved_for_desk", "fee_minor", "currency", "status",
+)  # fmt: skip
+
+
+def payments_ready() -> bool:
+    """Whether money can be taken online: settings.PAYMENT_READY, since payments come later than this app."""
+    return import_string(settings.PAYMENT_READY)()
+
+
+def why_not(schedule: Schedule, now: datetime, *, can_pay: bool = True) -> tuple[str, str]:
+    """Why nobody can book this window online now: a stable code and words. Empty when they can.
+
+    `schedule` comes from `with_left`.
+    """
+    if schedule.status == Status.CANCELLED:
+        return "CLOSED", _("Cancelled. The doctor is not here at this time.")
+    if schedule.status == Status.FINISHED or now >= schedule.ends_at:
+        return "PAST", _("This time is over.")
+    if schedule.status == Status.CLOSED or schedule.kind != Kind.TOKEN:  # the others can't be sold yet
+        return "CLOSED", _("Closed to new bookings.")
+    if now >= schedule.online_until:
+        return "PAST", _("It is too late to book this online. Please ask at the desk.")
+    if schedule.online_left <= 0:
+        kept = _("Full online. The last places are kept for patients who come to the desk.")
+        return "FULL", kept if schedule.left > 0 else _("Full.")
+    if schedule.fee_minor and not can_pay:
+        return "PAYMENT_NOT_CONFIGURED", _("This can't be paid online yet. Please book at the desk.")
+    return "", ""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A schedule as a patient may book it at `now`. All that isn't said here is the schedule's own."""
+
+    schedule: Schedule
+    now: datetime
+    can_pay: bool = True
+
+    def __getattr__(self, name):
+        return getattr(self.schedule, name)
+
+    @cached_property
+    def _refusal(self) -> tuple[str, str]:
+        return why_not(self.schedule, self.now, can_pay=self.can_pay)
+
+    @property
+    def why_not(self) -> str:
+        return self._refusal[1]
+
+    @property
+    def why_not_code(self) -> str:
+        return self._refusal[0]
+
+    @property
+    def is_bookable(self) -> bool:
+        return not self.why_not_code
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of a doctor's calendar."""
+
+    date: date
+    windows: list[Window]
+    is_today: bool
+    selected: bool
+    url: str
+
+    @cached_property
+    def left(self) -> int:
+        return sum(window.online_left for window in self.windows if window.is_bookable)
+
+    @property
+    def tone(self) -> str:
+        if self.left:
+            return "free"
+        return "full" if self._code == "FULL" else "over"
+
+    @property
+    def word(self) -> str:
+        """What a small box has room for."""
+        if self.left:
+            return _("%(left)d left") % {"left": self.left}
+        return {
+            "": "–",
+            "FULL": pgettext("a day", "full"),
+            "PAST": pgettext("a day", "over"),
+        }.get(self._code, pgettext("a day", "closed"))
+
+    @property
+    def _code(self) -> str:
+        codes = {window.why_not_code for window in self.windows}
+        return next(
+            (code for code in ("FULL", "CLOSED", "PAYMENT_NOT_CONFIGURED", "PAST") if code in codes), ""
+        )
+
+
+def windows(schedules, now: datetime) -> list[Window]:
+    """Schedules, read `with_left`, as patients see them."""
+    ready = payments_ready()
+    return [Window(schedule, now, ready) for schedule in schedules]
+
+
+def calendar(doctor: Doctor, now: datetime, wanted: str = "") -> list[Day]:
+    """A doctor's next 14 days. The chosen one is `wanted` (an ISO date), else the first with a place."""
+    today = timezone.localdate(now)
+    dates = [today + timedelta(days=n) for n in range(DAYS)]
+    rows = doctor.schedules.standing().between(dates[0], dates[-1]).only(*COLUMNS).order_by("starts_at")
+    rows = rows.with_left(now)
+    by_date = {day: list(found) for day, found in groupby(windows(rows, now), key=lambda w: w.date)}
+    for window in (window for found in by_date.values() for window in found):
+        window.schedule.doctor = doctor
+    chosen, address = chosen_day(by_date, dates, wanted), doctor.get_absolute_url()
+    return [
+        Day(
+            date=day,
+            windows=by_date.get(day, []),
+            is_today=day == today,
+            selected=day == chosen,
+            url=f"{address}?date={day}" if day in by_date else "",
+        )
+        for day in dates
+    ]
+
+
+def chosen_day(by_date: dict[date, list[Window]], dates: list[date], wanted: str) -> date:
+    """The date that was asked for; else the first with a place, else with a window, else today."""
+    asked = [day for day in dates if day.isoformat() == wanted]
+    free = [day for day in dates if any(window.is_bookable for window in by_date.get(day, []))]
+    return [*asked, *free, *by_date, dates[0]][0]
+
+
+def window(schedule_id: int, now: datetime) -> Window | None:
+    """One window with its doctor; None when there is none for patients to see."""
+    found = Schedule.objects.standing().filter(pk=schedule_id, doctor__is_active=True)
+    return next(iter(windows(found.select_related("doctor").with_left(now), now)), None)
+
+
+def free_soon(now: datetime):
+    """Schedules of the next 14 days with a place to book online, the earliest first."""
+    today = timezone.localdate(now)
+    soon = Schedule.objects.on_sale(now).between(today, today + timedelta(days=DAYS - 1))
+    return soon.with_places_left(now).order_by("starts_at", "pk")
+
+
+def next_free(doctor: Doctor, now: datetime, *, but: int = 0, most: int = 3) -> list[Window]:
+    """Where this doctor can be booked soonest, the window `but` left out."""
+    soon = free_soon(now).filter(doctor=doctor).exclude(pk=but).select_related("doctor")[:most]
+    return [window for window in windows(soon, now) if window.is_bookable]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A doctor who matches a search, and where they are free next (None: nowhere within 14 days)."""
+
+    doctor: Doctor
+    window: Window | None
+    now: datetime
+
+    @property
+    def is_today(self) -> bool:
+        return self.window is not None and self.window.date == timezone.localdate(self.now)
+
+    @property
+    def soonest(self) -> datetime:
+        return self.window.starts_at if self.window else self.now + timedelta(days=DAYS + 1)
+
+
+def find(words: str, now: datetime) -> list[Found]:
+    """Doctors whose name or specialty holds every word, those who are free soonest first."""
+    first = free_soon(now).filter(doctor=OuterRef("pk")).values("pk")[:1]
+    doctors = list(Doctor.objects.active().matching(words).annotate(next_window=Subquery(first)))
+    rows = Schedule.objects.filter(pk__in=[doctor.next_window for doctor in doctors if doctor.next_window])
+    free = {window.pk: window for window in windows(rows.with_left(now), now)}
+    found = [Found(doctor, free.get(doctor.next_window), now) for doctor in doctors]
+    for one in found:
+        if one.window:
+            one.window.schedule.doctor = one.doctor
+    return sorted(found, key=lambda one: one.soonest)
+
+
+def specialties() -> list[str]:
+    return list(Doctor.objects.active().order_by("specialty").values_list("specialty", flat=True).distinct())

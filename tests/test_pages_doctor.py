@@ -1,0 +1,91 @@
+"""A doctor's fourteen days, and why a window can't be booked."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from schedules import queries
+from schedules.models import Schedule
+from schedules.states import Status
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def why_not(window, now=None, **facts):
+    found = Schedule.objects.with_left(timezone.now()).get(pk=window.pk)
+    return queries.why_not(found, now or timezone.now(), **facts)[0]
+
+
+def test_an_open_window_with_a_place_can_be_booked():
+    assert why_not(factories.window()) == ""
+
+
+def test_each_reason_has_its_code():
+    full = factories.window(capacity=1)
+    factories.hold(full)
+    assert why_not(full) == "FULL"
+    assert why_not(factories.window(reserved_for_desk=3)) == "FULL"
+    assert why_not(factories.window(status=Status.CLOSED)) == "CLOSED"
+    assert why_not(factories.window(status=Status.CANCELLED)) == "CLOSED"
+    assert why_not(factories.window(status=Status.FINISHED)) == "PAST"
+    assert why_not(factories.window(starts_in=timedelta(hours=-4))) == "PAST"
+    assert why_not(factories.window(starts_in=timedelta(minutes=-160))) == "PAST"
+    assert why_not(factories.window(), can_pay=False) == "PAYMENT_NOT_CONFIGURED"
+
+
+def test_what_is_free_needs_no_gateway():
+    assert why_not(factories.window(fee_minor=0), can_pay=False) == ""
+
+
+def test_the_page_says_what_is_left_and_the_price(client):
+    window = factories.window(starts_in=timedelta(days=1), capacity=15)
+    factories.hold(window)
+    page = client.get(window.doctor.get_absolute_url()).content.decode()
+    assert "14 of 15 left" in page
+    assert "₹500" in page
+    assert window.get_absolute_url() in page
+
+
+def test_without_a_gateway_the_page_says_so_and_offers_no_booking(client, settings):
+    settings.PAYMENT_GATEWAYS = []
+    window = factories.window(starts_in=timedelta(days=1))
+    page = client.get(window.doctor.get_absolute_url()).content.decode()
+    assert "paid online yet" in page
+    assert f'href="{window.get_absolute_url()}"' not in page
+
+
+def test_the_first_day_with_a_place_is_shown_unless_another_is_asked_for(client):
+    full = factories.window(starts_in=timedelta(days=1), capacity=1)
+    free = factories.window(starts_in=timedelta(days=3), doctor=full.doctor)
+    factories.hold(full)
+    url = full.doctor.get_absolute_url()
+    assert client.get(url).context["chosen"].date == free.date
+    assert client.get(url, {"date": full.date}).context["chosen"].date == full.date
+
+
+@pytest.mark.parametrize("wanted", ["yesterday", "2020-01-01", "9999-12-31", "2026-13-45", "", "\x00"])
+def test_a_date_that_means_nothing_here_is_no_error(client, wanted):
+    window = factories.window(starts_in=timedelta(days=1))
+    answer = client.get(window.doctor.get_absolute_url(), {"date": wanted})
+    assert answer.status_code == 200
+    assert answer.context["chosen"].date == window.date
+
+
+def test_a_full_day_leads_to_the_next_one_with_places(client):
+    full = factories.window(starts_in=timedelta(days=1), capacity=1)
+    free = factories.window(starts_in=timedelta(days=3), doctor=full.doctor)
+    factories.hold(full)
+    page = client.get(full.doctor.get_absolute_url(), {"date": full.date}).content.decode()
+    assert "Full." in page
+    assert f"?date={free.date}" in page
+
+
+def test_a_doctor_without_windows_has_a_page(client):
+    page = client.get(factories.doctor().get_absolute_url())
+    assert "does not receive" in page.content.decode()
+
+
+def test_a_doctor_who_left_has_none(client):
+    assert client.get(factories.doctor(is_active=False).get_absolute_url()).status_code == 404

@@ -4,7 +4,9 @@ import logging
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import IntegrityError
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bookings import steps as places
@@ -13,43 +15,55 @@ from bookings.queries import live_in_window
 from bookings.states import LIVE, Channel, Status
 from bookings.steps import Guest
 from clinic.errors import Refused
-from clinic.models import Patient
+from clinic.models import Patient, ReviewItem
 from clinic.transactions import action
 from payments import steps
-from payments.models import Payment
-from payments.states import Method, Outcome
+from payments.models import Payment, Refund
+from payments.states import Method, Outcome, RefundStatus
 from payments.states import Status as PaymentStatus
 from schedules.models import Schedule
+from schedules.states import SETTLES
 
 log = logging.getLogger("clinic")
 
 
-@action
 def walk_in(
     *, schedule_id: int, who: Patient | Guest, method: Method, actor, request_key: UUID, extra_place: str = ""
 ) -> Booking:
     """Sells the next number to somebody at the desk: confirmed, paid and numbered at once.
 
-    If this patient holds an unpaid place in the window, that place becomes theirs. With
-    `extra_place` (the reason) a full window gets one more place first; the caller checks the
-    permission. The same `request_key` returns the same booking.
+    If this patient holds an unpaid place in the window, that place becomes theirs, also where
+    the window was closed to new bookings meanwhile. With `extra_place` (the reason) a full window
+    gets one more place first; the caller checks the permission. The same `request_key` returns
+    the same booking.
     Raises Refused: CLOSED, FULL, ALREADY_BOOKED, REQUEST_REUSED.
     """
-    digest = places.digest(schedule_id, who, method)
-    wanted = Q(bookings__request_key=request_key)
+    try:
+        return _walk_in(schedule_id, who, method, actor, request_key, extra_place)
+    except IntegrityError as error:
+        # Only the key can collide, with a form that was used for another window.
+        if Booking.objects.filter(request_key=request_key).exists():
+            raise places.reused() from error
+        raise
+
+
+@action
+def _walk_in(schedule_id, who, method, actor, request_key, extra_place) -> Booking:
+    digest = places.digest(schedule_id, who, method, actor)
+    wanted = Q(request_key=request_key)
     if isinstance(who, Patient):
         wanted |= live_in_window(who.pk)
     schedule, now, found = places.lock_window(schedule_id, wanted)
     for booking in found:
         if booking.request_key == request_key:
-            return places.check_same(booking, digest, actor)
-    places.check_open(schedule, now, Channel.WALK_IN)
+            return places.check_same(booking, digest)
     booking = next((booking for booking in found if booking.status in LIVE), None)
+    if booking is None or schedule.status not in SETTLES:
+        places.check_open(schedule, now, Channel.WALK_IN)
     if booking is None:
         booking = places.new_booking(
-            schedule, who, now=now, channel=Channel.WALK_IN, price_minor=schedule.fee_minor,
-            booked_by=None, request_key=request_key, request_digest=digest,
-        )  # fmt: skip
+            schedule, who, now=now, channel=Channel.WALK_IN, price_minor=schedule.fee_minor
+        )
     elif booking.status != Status.HELD:
         raise Refused(
             "ALREADY_BOOKED",
@@ -60,8 +74,10 @@ def walk_in(
         if not extra_place:
             raise places.full(schedule)
         add_place(schedule, actor=actor, reason=extra_place)
-    free = {} if booking.price_minor else {"free_reason": _("free of charge")}
-    places.move(booking, Status.CONFIRMED, now=now, actor=actor, cause=f"walk-in, {method}", **free)
+    changes = {"request_key": request_key, "request_digest": digest}  # also of a hold: this form took it over
+    if not booking.price_minor:
+        changes["free_reason"] = _("free of charge")
+    places.move(booking, Status.CONFIRMED, now=now, actor=actor, cause=f"walk-in, {method}", **changes)
     if booking.price_minor:
         take(booking, method, now=now, actor=actor)
     return booking
@@ -95,3 +111,21 @@ def take(booking: Booking, method: Method, *, now, actor) -> Payment:
     )
     steps.note(payment, "captured", now=now, amount_minor=payment.captured_minor, actor=actor, why=method)
     return payment
+
+
+@action
+def hand_back(refund_id: int, *, actor) -> Refund:
+    """The money of a refund by hand was given to the patient: it is done, and need not be looked
+    at any more. Raises Refused (NOT_BY_HAND) for any other refund, and for one that is done."""
+    payment_id = Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
+    payment = Payment.objects.locked().get(pk=payment_id)
+    refund = Refund.objects.locked().get(pk=refund_id)
+    refund.payment = payment
+    if refund.status != RefundStatus.BY_HAND:
+        raise Refused("NOT_BY_HAND", _("This refund is not waiting to be handed back."), refund=refund)
+    now = timezone.now()
+    steps.record_refund(payment, refund, RefundStatus.DONE, now=now, actor=actor)
+    ReviewItem.objects.open().filter(key=f"refund:{refund.pk}").update(
+        resolved_at=now, resolved_by=actor, note=_("Handed back at the desk")
+    )
+    return refund

@@ -1,0 +1,179 @@
+"""Bookings in Django's admin: found and read here; changed at the desk, or cancelled with a reason."""
+
+import re
+from datetime import timedelta
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.db.models import F
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_list_or_404
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from bookings import actions
+from bookings.desk_views import CANCELLABLE
+from bookings.models import Booking, BookingEvent
+from clinic import money
+from clinic.admin import ReadableAdmin, ReadableInline, Tool, spelled
+from clinic.adminsite import require
+from clinic.errors import Refused
+
+TOKEN = re.compile(r"([a-z]{0,3})[ -]?(\d{1,5})", re.IGNORECASE)
+
+
+class DayFilter(admin.SimpleListFilter):
+    title = gettext_lazy("day")
+    parameter_name = "day"
+    days = {"yesterday": -1, "today": 0, "tomorrow": 1}
+
+    def lookups(self, request, model_admin):
+        return [("yesterday", _("Yesterday")), ("today", _("Today")), ("tomorrow", _("Tomorrow"))]
+
+    def queryset(self, request, queryset):
+        if self.value() not in self.days:
+            return queryset
+        return queryset.on(timezone.localdate() + timedelta(days=self.days[self.value()]))
+
+
+class CancelForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Why?"),
+        max_length=200,
+        help_text=gettext_lazy("It is kept with the booking."),
+        widget=forms.TextInput(attrs={"autofocus": True}),
+        error_messages={"required": gettext_lazy("Write why, in a few words.")},
+    )
+
+
+class EventInline(ReadableInline):
+    model = BookingEvent
+    fields = ["at", "from_status", "to_status", "cause", "actor"]
+    verbose_name_plural = gettext_lazy("What happened")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("actor")
+
+
+@admin.register(Booking)
+class BookingAdmin(ReadableAdmin):
+    list_display = ["token", "patient", "phone", "when", "doctor", "status", "price", "channel"]
+    list_display_links = ["token", "patient"]
+    list_filter = [DayFilter, "status", "schedule__doctor", "channel"]
+    list_select_related = ["schedule__doctor", "patient"]
+    search_fields = ["patient__name", "patient__phone"]
+    search_help_text = gettext_lazy("Name, phone or number (A7)")
+    date_hierarchy = "schedule__date"
+    ordering = [
+        "-schedule__date", "schedule__doctor__name", "schedule__starts_at",
+        F("queue_number").asc(nulls_last=True), "pk",
+    ]  # fmt: skip
+    list_per_page = 50
+    actions = ["cancel_selected"]
+    inlines = [EventInline]
+    fieldsets = [
+        (None, {"fields": ["patient", "phone", "schedule", "token", "status", "channel", "price"]}),
+        (
+            gettext_lazy("Times"),
+            {"fields": ["created_at", "hold_expires_at", "checked_in_at", "called_at", "ended_at"]},
+        ),
+        (
+            gettext_lazy("Cancellation"),
+            {"fields": ["cancel_reason", "refund_percent", "refund_due_at"], "classes": ["collapse"]},
+        ),
+        (
+            gettext_lazy("More"),
+            {"fields": ["booked_by", "free_reason", "consent_version", "public_id"], "classes": ["collapse"]},
+        ),
+    ]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).seen_by(request.user)
+
+    def get_search_results(self, request, queryset, search_term):
+        """Name, phone in any spelling, or a token as people say it: A7."""
+        digits = re.sub(r"[^\d]", "", search_term)
+        phone = len(digits) > 5 and not re.search(r"[^\d\s()+.-]", search_term)
+        term = digits.removeprefix("0") if phone else search_term
+        found, distinct = super().get_search_results(request, queryset, term)
+        token = TOKEN.fullmatch(search_term.strip())
+        if token and not phone:
+            found |= queryset.with_token(token[1], int(token[2]))
+        return found, distinct
+
+    @admin.display(description=gettext_lazy("number"), ordering="queue_number")
+    def token(self, booking):
+        return booking.token_label or "–"
+
+    @admin.display(description=gettext_lazy("phone"))
+    def phone(self, booking):
+        return spelled(booking.patient.phone)
+
+    @admin.display(description=gettext_lazy("when"), ordering="schedule__starts_at")
+    def when(self, booking):
+        return f"{formats.date_format(booking.schedule.date, 'D j M')}, {booking.schedule.hours}"
+
+    @admin.display(description=gettext_lazy("doctor"), ordering="schedule__doctor__name")
+    def doctor(self, booking):
+        return booking.schedule.doctor
+
+    @admin.display(description=gettext_lazy("price"), ordering="price_minor")
+    def price(self, booking):
+        return money.display(booking.price_minor, booking.currency)
+
+    # --- What may be done -----------------------------------------------------------------
+
+    def has_desk_permission(self, request):
+        return request.user.has_perm("bookings.run_desk")
+
+    def tools(self, request, booking):
+        found = [Tool(_("Patient's page"), booking.get_absolute_url())]
+        if booking.schedule.date == timezone.localdate() and self.has_desk_permission(request):
+            found.append(Tool(_("At the desk"), f"{reverse('admin:desk')}?window={booking.schedule_id}"))
+        if booking.status in CANCELLABLE and self.has_desk_permission(request):
+            query = urlencode({"booking": booking.pk, "back": self.url("change", quote(booking.pk))})
+            found.append(Tool(_("Cancel"), f"{self.url('cancel')}?{query}"))
+        return found
+
+    def pages(self):
+        return [("cancel/", self.cancel, "cancel")]
+
+    @admin.action(description=gettext_lazy("Cancel, with a reason"), permissions=["desk"])
+    def cancel_selected(self, request, queryset):
+        query = {"booking": list(queryset.values_list("pk", flat=True)), "back": request.get_full_path()}
+        return HttpResponseRedirect(f"{self.url('cancel')}?{urlencode(query, doseq=True)}")
+
+    def cancel(self, request):
+        """Cancels the bookings of ?booking=…, for one reason; all that was paid goes back."""
+        require(request, "bookings.run_desk")
+        chosen = [pk for pk in request.GET.getlist("booking") if pk.isdecimal()]
+        bookings = get_list_or_404(
+            self.get_queryset(request).select_related("schedule__doctor", "patient"), pk__in=chosen
+        )
+        back = request.GET.get("back", "")
+        if not url_has_allowed_host_and_scheme(back, request.get_host(), request.is_secure()):
+            back = self.url("changelist")
+        form = CancelForm(request.POST or None)
+        if form.is_valid():
+            self.cancel_all(request, bookings, form.cleaned_data["reason"])
+            return HttpResponseRedirect(back)
+        return self.ask(
+            request, form, back=back, danger=True, submit=_("Cancel for good"),
+            title=ngettext("Cancel this booking?", "Cancel these bookings?", len(bookings)),
+            text="\n".join(f"{booking.patient.name}: {booking}" for booking in bookings)
+            + "\n\n" + _("What was paid for it goes back in full."),
+        )  # fmt: skip
+
+    def cancel_all(self, request, bookings, reason):
+        """One transaction each; says what was refused."""
+        for booking in bookings:
+            try:
+                actions.cancel(booking.pk, actor=request.user, reason=reason)
+            except Refused as refusal:
+                messages.error(request, f"{booking.patient.name}: {refusal.message}")
+            else:
+                messages.success(request, _("Cancelled: %(who)s") % {"who": booking.patient.name})

@@ -1,0 +1,208 @@
+"""The desk: today's windows, one line at a time, with a button for everything that happens in it.
+
+It works by posting and coming back; with htmx the line is exchanged in place, and looked at
+again every few seconds.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from bookings import desk
+from bookings.desk_queries import Line, in_question, line_of, version_of, windows_of
+from bookings.models import Booking
+from bookings.states import OCCUPYING, WAITING, Status
+from clinic.adminsite import Tile
+from clinic.errors import Refused
+from clinic.pages import see_other
+from clinic.templatetags.clinic import clinic_time
+from schedules.models import Schedule
+
+may_run_desk = permission_required("bookings.run_desk", raise_exception=True)
+
+MOVES = {
+    "check-in": (desk.check_in, gettext_lazy("Check in")),
+    "undo-check-in": (desk.undo_check_in, gettext_lazy("Not here yet")),
+    "complete": (desk.complete, gettext_lazy("Complete")),
+    "call-back": (desk.call_back, gettext_lazy("Undo call")),
+    "no-show": (desk.no_show, gettext_lazy("No-show")),
+}
+"""By the word in the address: what it does, and the word on the button."""
+
+OFFERED = {  # the first one is what usually comes next
+    Status.CONFIRMED: ["check-in", "no-show"],
+    Status.CHECKED_IN: ["undo-check-in", "no-show"],
+    Status.IN_CONSULTATION: ["complete", "call-back", "no-show"],
+    Status.NO_SHOW: ["check-in"],
+}
+MAIN = {"check-in", "complete"}
+CANCELLABLE = (*WAITING, Status.HELD)
+TONES = {
+    Status.CONFIRMED: "full",
+    Status.CHECKED_IN: "free",
+    Status.IN_CONSULTATION: "yours",
+    Status.HELD: "held",
+    Status.NO_SHOW: "late",
+    Status.OVERFLOW: "sorry",
+}
+
+
+@dataclass(frozen=True)
+class Button:
+    label: str
+    url: str
+    main: bool = False
+    href: bool = False
+    """True: it leads to a page, which asks first."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One booking of the line, as the page shows it."""
+
+    booking: Booking
+    line: Line
+    may_take_money: bool
+
+    @property
+    def age(self) -> int | None:
+        return self.booking.patient.age_on(self.line.schedule.date)
+
+    @property
+    def tone(self) -> str:
+        return TONES.get(self.booking.status, "over")
+
+    @property
+    def word(self) -> str:
+        booking = self.booking
+        if booking.hold_lapsed(self.line.now):
+            return Status.EXPIRED.label
+        if booking.status == Status.HELD:
+            until = clinic_time(localtime(booking.hold_expires_at))
+            return _("paying, until %(time)s") % {"time": until}
+        words = {Status.CONFIRMED: _("not here yet"), Status.CHECKED_IN: _("here")}
+        return words.get(booking.status, booking.get_status_display())
+
+    @property
+    def paid(self) -> bool:
+        return self.booking.status in OCCUPYING and not self.booking.pay_at_desk
+
+    @property
+    def inside(self) -> bool:
+        return self.booking.status == Status.IN_CONSULTATION
+
+    @property
+    def buttons(self) -> list[Button]:
+        booking = self.booking
+        found = [
+            Button(
+                MOVES[move][1], reverse("admin:desk-move", args=[booking.public_id, move]), main=move in MAIN
+            )
+            for move in OFFERED.get(booking.status, [])
+        ]
+        if self.may_take_money and booking.status == Status.HELD:
+            walk_in = f"{reverse('admin:walk-in')}?{urlencode({'booking': booking.public_id})}"
+            found.append(Button(_("Take payment"), walk_in, main=True, href=True))
+        if booking.status in CANCELLABLE:
+            cancel = reverse("admin:bookings_booking_cancel")
+            back = desk_url(booking.schedule_id)
+            query = urlencode({"booking": booking.pk, "back": back})
+            found.append(Button(_("Cancel"), f"{cancel}?{query}", href=True))
+        return found
+
+
+def desk_url(schedule_id: int) -> str:
+    return f"{reverse('admin:desk')}?window={schedule_id}"
+
+
+@require_safe
+@may_run_desk
+def show_desk(request):
+    """The chosen window's line (?window=), else the one in question now. With htmx only the part
+    that changes, and 204 while it hasn't (?seen=)."""
+    now = timezone.now()
+    windows = list(windows_of(timezone.localdate(now), request.user))
+    asked = request.GET.get("window")
+    chosen = next((w for w in windows if str(w.pk) == asked), None) or in_question(windows, now)
+    line = line_of(chosen, now) if chosen else None
+    version = version_of(windows, line)
+    if request.htmx and request.GET.get("seen") == version:
+        return HttpResponse(status=204)
+    context = {"windows": windows, "chosen": chosen, "line": line, "now": now, "version": version}
+    if line:
+        may_take_money = request.user.has_perm("payments.take_payment")
+        context["rows"] = [Row(b, line, may_take_money) for b in (*line.inside, *line.waiting, *line.paying)]
+        context["gone"] = [Row(b, line, may_take_money) for b in line.gone]
+    if request.htmx:
+        return render(request, "admin/desk.html#queue", context)
+    return render(
+        request, "admin/desk.html", admin.site.each_context(request) | context | {"title": _("Desk")}
+    )
+
+
+@require_POST
+@may_run_desk
+def call_next(request, schedule_id):
+    """Finishes the visit under way and calls the next patient of a window."""
+    schedule = get_object_or_404(Schedule.objects.seen_by(request.user), pk=schedule_id)
+    try:
+        called = desk.call_next(
+            schedule.pk, actor=request.user, serving=int(request.POST.get("serving") or 0)
+        )
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+    else:
+        messages.success(request, _("%(token)s is called.") % {"token": called.token_label})
+    return see_other(desk_url(schedule_id))
+
+
+@require_POST
+@may_run_desk
+def move(request, public_id, name):
+    """One patient arrived, went in, left or did not come: MOVES."""
+    booking = get_object_or_404(Booking.objects.seen_by(request.user), public_id=public_id)
+    if name not in MOVES:
+        raise Http404
+    do, _label = MOVES[name]
+    try:
+        do(booking.pk, actor=request.user)
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+    return see_other(desk_url(booking.schedule_id))
+
+
+PAGES = [
+    ("desk/", show_desk, "desk"),
+    ("desk/<int:schedule_id>/call-next/", call_next, "call-next"),
+    ("desk/<str:public_id>/<slug:name>/", move, "desk-move"),
+]
+
+
+def count_today(request):
+    bookings = Booking.objects.seen_by(request.user).on(timezone.localdate())
+    return str((bookings.live() | bookings.occupying()).count()), _("bookings")
+
+
+def count_waiting(request):
+    windows = windows_of(timezone.localdate(), request.user)
+    return str(sum(window.here for window in windows)), _("in the waiting room")
+
+
+TODAY_TILE = Tile(
+    label=gettext_lazy("Today"),
+    page="bookings_booking_changelist",
+    query="?day=today",
+    permission="bookings.view_booking",
+    count=count_today,
+)
+DESK_TILE = Tile(label=gettext_lazy("Desk"), page="desk", permission="bookings.run_desk", count=count_waiting)

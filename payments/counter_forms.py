@@ -1,0 +1,158 @@
+"""A walk-in as it is typed: which window, who, paid how."""
+
+from uuid import uuid4
+
+from django import forms
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from phonenumber_field.formfields import PhoneNumberField
+
+from bookings.desk_queries import live_places
+from bookings.states import Status
+from bookings.steps import Guest
+from clinic import money
+from clinic.errors import Refused
+from clinic.models import Patient
+from payments.states import Method
+from schedules.models import Schedule
+from schedules.states import Status as Window
+
+NEW = "new"
+
+
+def in_words(window: Schedule) -> str:
+    """A window in one line; `left` comes from `with_left`."""
+    left = _("%(left)d left") % {"left": window.left} if window.left > 0 else _("full")
+    left = left if window.status == Window.OPEN else window.get_status_display()
+    return f"{window.doctor} · {window.hours} · {left} · {money.display(window.fee_minor, window.currency)}"
+
+
+class WalkInForm(forms.Form):
+    """At most three things to say: a phone number, who it is, how they pay.
+
+    Somebody who was here before is chosen by phone, from everyone on that number; somebody new
+    is typed in. `windows` are today's, with what is left; `may_add_place` opens a full one.
+    """
+
+    request_key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+    schedule = forms.TypedChoiceField(label=gettext_lazy("Window"))
+    phone = PhoneNumberField(
+        label=gettext_lazy("Phone"),
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off", "inputmode": "tel"}),
+        error_messages={"invalid": gettext_lazy("This is no phone number. Leave it empty if there is none.")},
+    )
+    patient = forms.CharField(required=False)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=120, required=False)
+    age = forms.IntegerField(label=gettext_lazy("Age"), min_value=0, max_value=130, required=False)
+    method = forms.ChoiceField(
+        label=gettext_lazy("Paid by"), choices=Method.choices, initial=Method.CASH, widget=forms.RadioSelect
+    )
+    extra_place = forms.CharField(label=gettext_lazy("Why one more place?"), max_length=150, required=False)
+
+    def __init__(self, *args, windows: list[Schedule], may_add_place: bool, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.windows = {str(window.pk): window for window in windows}
+        self.fields["schedule"].choices = [(pk, in_words(window)) for pk, window in self.windows.items()]
+        self.fields["schedule"].coerce = self.windows.get
+        self.may_add_place = may_add_place
+        for name in ("name", "age", "extra_place"):
+            self.fields[name].widget.attrs["autocomplete"] = "off"
+        self.fields["age"].widget.attrs["inputmode"] = "numeric"
+
+    # --- What the page shows --------------------------------------------------------------
+
+    @property
+    def window(self) -> Schedule | None:
+        """The chosen window, as far as one is chosen."""
+        return self.windows.get(str(self["schedule"].value()))
+
+    @cached_property
+    def people(self) -> list[Patient]:
+        """Everyone on the phone number that is typed, each person once: a guest who booked online
+        three times is three patients. The one with a place in this window comes first, and has
+        it as `place`; then the latest."""
+        try:
+            phone = self.fields["phone"].clean(self["phone"].value())
+        except forms.ValidationError:
+            return []
+        if not phone:
+            return []
+        found = list(Patient.objects.on_phone(phone).order_by("-pk")[:50])
+        places = live_places([patient.pk for patient in found], self.window.pk) if self.window else {}
+        each = {}
+        for patient in sorted(found, key=lambda p: p.pk not in places):
+            patient.place = places.get(patient.pk)
+            patient.years = patient.age_on(timezone.localdate())
+            each.setdefault((patient.name.casefold(), patient.years), patient)
+        return list(each.values())
+
+    @property
+    def chosen(self) -> str:
+        """The person whose radio is set: the posted one, or the only one there is."""
+        posted = self["patient"].value()
+        if posted == NEW or posted in (str(person.pk) for person in self.people):
+            return posted
+        if self["name"].value():
+            return NEW
+        return str(self.people[0].pk) if len(self.people) == 1 else ""
+
+    @property
+    def focus(self) -> str:
+        """The field that the keyboard goes to: the first wrong one, else what is still missing."""
+        order = ("schedule", "phone", "patient", "name", "age", "extra_place")
+        wrong = next((name for name in order if name in self.errors), "")
+        return wrong or ("" if not self["phone"].value() else "patient" if self.people else "name")
+
+    @property
+    def is_full(self) -> bool:
+        """No place is left, and the person chosen has none of their own waiting to be paid."""
+        holds = [str(p.pk) for p in self.people if p.place and p.place.status == Status.HELD]
+        return bool(self.window) and self.window.left <= 0 and self.chosen not in holds
+
+    def refuse(self, refusal: Refused) -> None:
+        """Says why the counter refused; where the patient has a number already, shows it."""
+        self.add_error("schedule" if refusal.code in ("FULL", "CLOSED") else None, refusal.message)
+        self.has_already = refusal.details.get("booking")
+        if refusal.code == "FULL":
+            self.window.left = 0
+
+    # --- What was meant -------------------------------------------------------------------
+
+    def clean(self):
+        typed = super().clean()
+        if "phone" in self.errors or "schedule" in self.errors:
+            return typed
+        chosen = typed.get("patient")
+        if chosen and chosen != NEW:
+            self._clean_known(chosen)
+        elif not chosen and any(not self.just_made(person) for person in self.people):
+            self.add_error("patient", _("Choose who it is."))
+        else:
+            self._clean_new()
+        if typed.get("extra_place") and not self.may_add_place:
+            self.add_error("extra_place", _("Only a manager can add a place."))
+        return typed
+
+    def just_made(self, person: Patient) -> bool:
+        """Whether this very form made them: it was sent twice, and the counter returns the same booking."""
+        return bool(person.place) and person.place.request_key == self.cleaned_data.get("request_key")
+
+    def _clean_known(self, chosen):
+        everyone = {str(person.pk): person for person in self.people}
+        if chosen in everyone:
+            self.cleaned_data["who"] = everyone[chosen]
+        else:
+            self.add_error("patient", _("This person is not on that number. Choose again."))
+
+    def _clean_new(self):
+        typed = self.cleaned_data
+        if not typed.get("name"):
+            self.add_error("name", _("Write the patient's name."))
+        if typed.get("age") is None and "age" not in self.errors:
+            self.add_error("age", _("Write the age in years; 0 for a baby."))
+        if not self.errors:
+            phone = typed["phone"].as_e164 if typed["phone"] else ""
+            typed["who"] = Guest(name=typed["name"], phone=phone, age=typed["age"])

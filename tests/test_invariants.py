@@ -1,0 +1,333 @@
+"""Each invariant finds the fault it is there for, and nothing else calls it a fault.
+
+Where the database refuses the fault, its rule is taken away first, inside the test's transaction.
+"""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from bookings import actions, invariants
+from bookings.models import BookingEvent
+from bookings.states import Status
+from clinic.models import ReviewItem
+from payments import invariants as money_invariants
+from payments import sweeps
+from payments.management.commands.check_invariants import violations
+from payments.models import GatewayEvent, Refund
+from payments.states import Outcome
+from payments.states import Status as Paid
+from schedules.states import Kind
+from tests import factories as f
+from tests.test_constraints import captured, slot
+
+pytestmark = pytest.mark.django_db
+FAULTS = {}
+
+
+def fault(name: str):
+    """Registers a function that plants one fault and returns the row it is found at."""
+
+    def register(plant):
+        FAULTS.setdefault(name, []).append(plant)
+        return plant
+
+    return register
+
+
+def change(row, **fields):
+    type(row).objects.filter(pk=row.pk).update(**fields)
+    return row
+
+
+def without(table: str, rule: str) -> None:
+    """Takes a rule away that the database has: a constraint, or SQLite's triggers and checks."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {rule}")
+        else:
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+            for event in ("INSERT", "UPDATE"):
+                cursor.execute(f"DROP TRIGGER IF EXISTS {rule}_{event}")
+
+
+@pytest.fixture(autouse=True)
+def checks_come_back():
+    yield
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def minutes_ago(minutes=6):
+    return timezone.now() - timedelta(minutes=minutes)
+
+
+# --- Places -------------------------------------------------------------------------------
+
+PLACES = "1 taken is the sum of units, within capacity"
+NUMBERS = "2a numbers are unique and none is above last_number"
+ORDER = "2b numbers are in the order in which they were given"
+VISITS = "3a no two bookings of a window overlap in time"
+WINDOWS = "3b no two windows of a doctor overlap"
+LAST_EVENT = "8a the last event is the booking's status"
+CHAIN = "8b events follow each other and are allowed moves"
+PLACED = "8c a place in a token window has units and a number"
+LAPSED = "10 no hold outlives its time by more than two sweeps"
+
+
+@fault(PLACES)
+def a_place_is_counted_that_nobody_has():
+    return change(f.paid(f.window()).schedule, taken=2)
+
+
+@fault(PLACES)
+def a_place_is_not_counted():
+    return change(f.paid(f.window()).schedule, taken=0)
+
+
+@fault(PLACES)
+def a_window_is_oversold():
+    booking = f.paid(f.window(capacity=1))
+    without("schedules_schedule", "schedule_never_oversold")
+    change(booking, units=2)
+    return change(booking.schedule, taken=2)
+
+
+@fault(PLACES)
+def a_desk_place_is_not_counted_as_one():
+    return change(f.hold(f.window(), channel="phone").schedule, taken_at_desk=0)
+
+
+@fault(NUMBERS)
+def a_number_was_given_that_the_window_does_not_know():
+    return change(f.paid(f.window()).schedule, last_number=0)
+
+
+def one_number_for_two():
+    """Only on PostgreSQL: SQLite has this rule inside the table and can't be talked out of it."""
+    window = f.window()
+    first, second = f.paid(window), f.paid(window)
+    without("bookings_booking", "booking_number_once")
+    change(second, queue_number=first.queue_number)
+    return window
+
+
+if connection.vendor == "postgresql":
+    fault(NUMBERS)(one_number_for_two)
+
+
+@fault(ORDER)
+def a_later_number_was_given_earlier():
+    window = f.window()
+    _first, second = f.paid(window), f.paid(window)
+    return change(second, numbered_at=minutes_ago())
+
+
+@fault(VISITS)
+def two_visits_at_once():
+    without("bookings_booking", "booking_no_overlap")
+    window = f.window(kind=Kind.POOL, capacity=180)
+    first, second = slot(window, 0), slot(window, 10)
+    change(window, taken=40)
+    for booking in (first, second):
+        event(booking, "", Status.CONFIRMED)
+        change(booking, free_reason="test")
+    return first
+
+
+@fault(WINDOWS)
+def a_doctor_in_two_rooms():
+    without("schedules_schedule", "schedule_no_overlap")
+    window = f.window()
+    f.window(doctor=window.doctor)
+    return window
+
+
+def event(booking, was, to) -> BookingEvent:
+    return BookingEvent.objects.create(
+        booking=booking, at=timezone.now(), from_status=was, to_status=to, cause=""
+    )
+
+
+@fault(LAST_EVENT)
+def a_status_changed_without_an_event():
+    return change(f.hold(f.window(holds_reserve=False)), status=Status.CANCELLED)
+
+
+@fault(CHAIN)
+def an_event_that_follows_nothing():
+    booking = f.hold(f.window(holds_reserve=False))
+    change(booking, status=Status.EXPIRED)
+    return event(booking, Status.CONFIRMED, Status.EXPIRED)
+
+
+@fault(CHAIN)
+def a_move_that_is_not_allowed():
+    booking = f.hold(f.window(holds_reserve=False))
+    actions.cancel(booking.pk, reason="")
+    change(booking, status=Status.HELD)
+    return event(booking, Status.CANCELLED, Status.HELD)
+
+
+@fault(PLACED)
+def a_confirmed_booking_that_takes_nothing():
+    booking = change(f.paid(f.window()), units=0)
+    change(booking.schedule, taken=0)
+    return booking
+
+
+@fault(LAPSED)
+def a_hold_that_no_sweep_ended():
+    return change(f.hold(f.window()), hold_expires_at=minutes_ago())
+
+
+# --- Money --------------------------------------------------------------------------------
+
+PAID = "4 a place is paid for, free, paid at the desk, or under review"
+OUTCOME = "5a every captured payment has one outcome"
+BOUGHT = "5b what a payment bought was confirmed"
+RETURNED = "5c what bought nothing is going back in full"
+REVIEWED = "5d a payment under review has its ReviewItem"
+CANCELLED = "5e a cancelled booking's money is going back"
+SUMS = "6a refunds of a payment sum to what it gives back"
+INBOX = "9 no inbox row waits more than five minutes without a reason"
+
+
+@fault(PAID)
+def a_place_that_nobody_paid():
+    return change(f.hold(f.window(fee_minor=0)), free_reason="", price_minor=50000)
+
+
+@fault(PAID)
+def a_place_that_was_paid_in_part():
+    booking = f.paid(f.window())
+    change(booking.payments.get(), captured_minor=49999)
+    return booking
+
+
+@fault(OUTCOME)
+def a_capture_that_was_never_judged():
+    return captured(f.hold(f.window()))
+
+
+@fault(BOUGHT)
+def a_payment_that_bought_a_place_which_is_not_confirmed():
+    return captured(f.hold(f.window()), outcome=Outcome.BOUGHT)
+
+
+@fault(RETURNED)
+def money_that_bought_nothing_and_stays():
+    return captured(f.hold(f.window()), outcome=Outcome.SURPLUS, captured_at=minutes_ago())
+
+
+@fault(RETURNED)
+def money_that_bought_nothing_and_goes_back_in_part():
+    payment = captured(f.hold(f.window()), outcome=Outcome.NO_PLACE, captured_at=minutes_ago())
+    refund(payment, 49999)
+    return change(payment, refunded_minor=49999)
+
+
+@fault(REVIEWED)
+def a_wrong_payment_that_nobody_is_told_of():
+    return captured(f.hold(f.window()), outcome=Outcome.REVIEW)
+
+
+@fault(CANCELLED)
+def a_cancelled_booking_whose_money_stays():
+    booking = f.paid(f.window())
+    actions.cancel(booking.pk, reason="")
+    change(booking, refund_due_at=minutes_ago())
+    return booking.payments.get()
+
+
+def refund(payment, amount_minor: int) -> Refund:
+    now = timezone.now()
+    return Refund.objects.create(
+        payment=payment, cause="staff:1", amount_minor=amount_minor, created_at=now, next_try_at=now
+    )
+
+
+@fault(SUMS)
+def a_refund_that_the_payment_does_not_know():
+    payment = captured(f.hold(f.window()), outcome=Outcome.SURPLUS)
+    refund(payment, 1)
+    return payment
+
+
+@fault(SUMS)
+def more_given_back_than_came():
+    without("payments_payment", "payment_refunded_within_captured")
+    payment = captured(f.hold(f.window()), outcome=Outcome.SURPLUS)
+    refund(payment, 50001)
+    return change(payment, refunded_minor=50001)
+
+
+@fault(INBOX)
+def a_message_that_nobody_looked_at():
+    f.deliver(f.capture_body(f.attempt(f.hold(f.window()))))
+    return change(GatewayEvent.objects.get(), processed_at=None, received_at=minutes_ago())
+
+
+PLANTS = [(name, plant) for name, plants in FAULTS.items() for plant in plants]
+
+
+@pytest.mark.parametrize(("name", "plant"), PLANTS, ids=[plant.__name__ for _name, plant in PLANTS])
+def test_a_planted_fault_is_found(name, plant):
+    row = plant()
+    found = violations()
+    assert row.pk in found.pop(name, [])
+    assert found == {}
+
+
+def test_every_invariant_has_a_fault_that_proves_it():
+    assert set(FAULTS) == {*invariants.QUERIES, *money_invariants.QUERIES}
+
+
+def test_a_busy_healthy_clinic_breaks_nothing():
+    window = f.window(capacity=1)
+    late = f.hold(window)
+    late_attempt = f.attempt(late)
+    f.lapse(late)
+    f.paid(window)
+    f.deliver(f.capture_body(late_attempt))
+    actions.cancel(f.paid(f.window()).pk, reason="ill", percent=50)
+    f.deliver(f.altered(f.capture_body(f.attempt(f.hold(f.window()))), amount=1))
+    sweeps.make_refunds()
+    sweeps.send_refunds()
+    assert violations() == {}
+    call_command("check_invariants")
+
+
+def test_a_place_under_review_is_no_fault():
+    booking = a_place_that_was_paid_in_part()
+    payment = booking.payments.get()
+    ReviewItem.objects.create(key=f"payment:{payment.pk}:wrong", subject="", explanation="")
+    assert violations() == {}
+
+
+def test_the_command_fails_and_names_what_is_broken(capsys):
+    window = a_place_is_not_counted()
+    with pytest.raises(CommandError):
+        call_command("check_invariants")
+    assert f"{PLACES}: 1 rows, ids [{window.pk}]" in capsys.readouterr().err
+
+
+def test_a_parked_message_excuses_only_its_own_payment():
+    """An old message about something else must not hide a capture that was never judged."""
+    f.deliver(f.altered(f.capture_body(f.attempt(f.hold(f.window()))), order="unknown", payment="unknown"))
+    payment = a_capture_that_was_never_judged()
+    assert violations() == {OUTCOME: [payment.pk]}
+
+
+def test_a_capture_whose_message_will_be_tried_again_is_no_fault():
+    payment = f.attempt(f.hold(f.window()))
+    f.deliver(f.capture_body(payment))
+    kept = GatewayEvent.objects.get()
+    change(payment, outcome="", status=Paid.CAPTURED)
+    change(kept, processed_at=None, error="RuntimeError")
+    assert OUTCOME not in violations()

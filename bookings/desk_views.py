@@ -155,9 +155,10 @@ def show_desk(request):
 def call_next(request, schedule_id):
     """Finishes the visit under way and calls the next patient of a window."""
     schedule = get_object_or_404(Schedule.objects.seen_by(request.user), pk=schedule_id)
+    shown = request.POST.get("serving", "")
     try:
         called = desk.call_next(
-            schedule.pk, actor=request.user, serving=int(request.POST.get("serving") or 0)
+            schedule.pk, actor=request.user, serving=int(shown[:18]) if shown.isdecimal() else 0
         )
     except Refused as refusal:
         messages.warning(request, refusal.message)

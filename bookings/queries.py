@@ -184,12 +184,13 @@ class Ticket:
 
     @property
     def poll_seconds(self) -> int:
-        """Slower the longer it will take: less work for the server, and for a cheap phone."""
+        """Within five seconds of a call while the line moves; slower before, to spare a cheap phone."""
         if self.is_held:
             return 3
         if not self.is_waiting:
             return 15
-        return 4 if self.estimate_minutes <= 60 else 30
+        soon = self.booking.schedule.is_running(self.now) or self.estimate_minutes <= 60
+        return 4 if soon else 30
 
 
 def ticket(booking: Booking, now: datetime) -> Ticket:

@@ -84,7 +84,9 @@ class Doctor(models.Model):
     qualifications = models.CharField(_("qualifications"), max_length=120, blank=True)
     about = models.TextField(_("about"), blank=True)
     languages = models.CharField(_("languages"), max_length=120, blank=True)
-    room = models.CharField(_("room"), max_length=40, blank=True)
+    room = models.CharField(
+        _("room"), max_length=40, blank=True, help_text=_("Its number or name, without the word “room”.")
+    )
     prefix = models.CharField(
         _("token prefix"), max_length=3, blank=True, help_text=_("“A” makes tokens A1, A2, …")
     )

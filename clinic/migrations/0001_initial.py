@@ -129,7 +129,15 @@ class Migration(migrations.Migration):
                 ),
                 ("about", models.TextField(blank=True, verbose_name="about")),
                 ("languages", models.CharField(blank=True, max_length=120, verbose_name="languages")),
-                ("room", models.CharField(blank=True, max_length=40, verbose_name="room")),
+                (
+                    "room",
+                    models.CharField(
+                        blank=True,
+                        help_text="Its number or name, without the word “room”.",
+                        max_length=40,
+                        verbose_name="room",
+                    ),
+                ),
                 (
                     "prefix",
                     models.CharField(

@@ -1,33 +1,10 @@
 """Money that a person takes and gives back at the counter."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from payments.gateways.base import BadSignature, Event, GatewayError, Order, RefundResult, Start
-
-
-class Method(StrEnum):
-    """How it was paid. eSewa and the card terminal are the clinic's own devices: the receptionist
-    reads the result there and types the reference here."""
-
-    label: str | Promise
-
-    CASH = "cash", _("Cash")
-    ESEWA = "esewa", _("eSewa")
-    CARD = "card", _("Card terminal")
-
-    def __new__(cls, value: str, label: str | Promise):
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.label = label
-        return member
-
-
-METHODS = [(method.value, method.label) for method in Method]
-"""Choices of a form or a column."""
 
 
 class Manual:

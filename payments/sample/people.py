@@ -125,7 +125,7 @@ def open_the_clinic() -> None:
             qualifications=profile.qualifications,
             languages=profile.languages,
             about=profile.about,
-            room=f"Room {number}",
+            room=str(number),
             prefix=prefix,
             fee_minor=money.to_minor(Decimal(profile.fee), settings.CLINIC_CURRENCY),
             user=accounts["doctor@demo.clinic"] if number == 1 else None,

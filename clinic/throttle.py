@@ -16,15 +16,18 @@ def throttle(what: str, who: str):
     """
     limit, seconds = settings.THROTTLES[what]
     key = f"throttle:{what}:{hashlib.sha256(who.encode()).hexdigest()}"
-    cache.add(key, 0, seconds)
-    try:
-        count = cache.incr(key)
-    except ValueError:  # expired between the two lines
-        count = 1
-    if count > limit:
+    if count(key, seconds) > limit:
         raise Refused(
             "TOO_MANY",
             _("Too many bookings in a short time. Please wait a while, or call the clinic."),
             status=429,
             retry_after=seconds,
         )
+
+
+def count(key: str, seconds: int) -> int:
+    """How often this was counted within `seconds` of the first time, this time included."""
+    try:
+        return cache.incr(key)
+    except ValueError:  # the first time, or for the first time again
+        return 1 if cache.add(key, 1, seconds) else cache.incr(key)

@@ -1,14 +1,20 @@
+from allauth.mfa.totp.views import activate_totp
+from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from clinic import styleguide, views
 
+with_qr_code = csp_update({"img-src": ["data:"]})
+"""allauth draws the code into the page itself; no other page may have such an image."""
+
 urlpatterns = [
     path("", include("schedules.urls")),
     path("", include("bookings.urls")),
     path("", include("payments.urls")),
     path("theme.css", views.theme_css, name="theme"),
+    path("accounts/2fa/totp/activate/", with_qr_code(activate_totp), name="mfa_activate_totp"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,19 @@
+from django.urls import include, path
+
+from bench import bare
+from clinic.urls import urlpatterns as product
+
+urlpatterns = [
+    *product,
+    path(
+        "bare/",
+        include(
+            [
+                path("b/<public_id>/status", bare.status),
+                path("doctors/<slug>/", bare.doctor),
+                path("book/<int:schedule_id>/", bare.book),
+                path("webhooks/stripe", bare.webhook),
+            ]
+        ),
+    ),
+]

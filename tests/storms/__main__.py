@@ -1,0 +1,70 @@
+"""Makes one storm in the database of DATABASE_URL, which is migrated; one line of JSON a round, on stdout.
+
+The clinic's rows are made and looked at from here, through the models; all that patients and
+gateways do goes over HTTP.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import django
+
+from tests.gateways import stripe_server
+from tests.services import free_port
+from tests.storms import site
+
+SCENARIOS = "free", "held", "unreserved", "copies"
+WITHOUT_LOCK = "tests/storms/without_lock.py"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.storms", description=__doc__)
+    parser.add_argument("scenario", choices=SCENARIOS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--racers", type=int, default=50)
+    parser.add_argument("--places", type=int, default=15)
+    parser.add_argument("--gateway", choices=["demo", "stripe"], default="demo")
+    parser.add_argument("--without-lock", action="store_true", help="the negative control")
+    asked = parser.parse_args()
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and tidy up
+    with ExitStack() as services:
+        folder = Path(services.enter_context(tempfile.TemporaryDirectory(prefix="clinic-storm-")))
+        port = free_port()
+        stripe = services.enter_context(stripe_server.serving())
+        os.environ |= site.environment(port, folder) | {
+            "DJANGO_SETTINGS_MODULE": "clinic.settings",
+            "PAYMENT_GATEWAYS": "demo,stripe",
+            "STRIPE_SECRET_KEY": "sk_test_storm",
+            "STRIPE_WEBHOOK_SECRET": "whsec_storm",
+            "STRIPE_API_BASE": stripe.url,
+        }
+        django.setup()  # models: only now are the settings complete
+        from tests.storms.payers import DemoPayers, StripePayers
+        from tests.storms.scenarios import Storm
+
+        # No process takes many more than its share of the racers: who wakes first would take them all.
+        options = ["--worker-connections", str(asked.racers // site.PROCESSES + 2)]
+        options += ["--config", WITHOUT_LOCK] if asked.without_lock else []
+        server = services.enter_context(site.serving(port, folder, *options))
+        services.enter_context(site.working(folder))
+        payers = DemoPayers() if asked.gateway == "demo" else StripePayers(stripe.book)
+        storm = Storm(port, payers, racers=asked.racers, places=asked.places)
+        services.callback(lambda: sys.stderr.write(server.end_of_log()))
+        for _ in range(asked.rounds):
+            began = time.monotonic()
+            result = getattr(storm, asked.scenario)()
+            result["seconds"] = round(time.monotonic() - began, 2)
+            sys.stdout.write(json.dumps(result) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,296 @@
+"""Every page that there is: taken from the URLconf, so that a new one can't be forgotten.
+
+`STOPS` says how to come to a page that needs a row, a role or a click; Django's own admin pages
+follow one rule. What is no page stands in `NO_PAGES` with the status that proves it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import partial
+
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailConfirmationHMAC
+from allauth.account.utils import user_pk_to_url_str
+from django.contrib import admin
+from django.urls import URLResolver, get_resolver, reverse
+from playwright.sync_api import Page
+
+from clinic.models import User
+from payments.sample.people import PASSWORD
+from tests.browser.scene import Scene
+
+PATIENT, RECEPTION, MANAGER = "patient@demo.clinic", "reception@demo.clinic", "manager@demo.clinic"
+ROOT, SECURED, NEWCOMER = "operator@demo.clinic", "secured@demo.clinic", "newcomer@demo.clinic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """A page, by whom it is looked at, and what they do there before they look."""
+
+    name: str
+    who: str = ""
+    arguments: Callable[[Scene], list] = lambda scene: []
+    query: Callable[[Scene], str] = lambda scene: ""
+    then: Callable[[Page, Scene], None] = lambda page, scene: None
+
+    def url(self, scene: Scene) -> str:
+        return reverse(self.name, args=self.arguments(scene)) + self.query(scene)
+
+
+def url_names(resolver=None, namespace: str = "") -> Iterator[str]:
+    """Every name in the URLconf, with its namespace."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from url_names(pattern, namespace + inner)
+        elif pattern.name:
+            yield namespace + pattern.name
+
+
+# --- What is no page ----------------------------------------------------------------------
+
+POSTED, NOBODY, ELSEWHERE, MISSING, DATA = 405, 403, 302, 404, 200
+NO_PAGES = {
+    "give-up": POSTED,
+    "webhook": POSTED,
+    "admin:call-next": POSTED,
+    "admin:desk-move": POSTED,
+    "admin:walk-in-find": POSTED,
+    "admin:logout": POSTED,
+    "admin:schedules_schedule_close": POSTED,
+    "admin:schedules_schedule_reopen": POSTED,
+    "admin:schedules_schedule_withdraw": POSTED,
+    "admin:payments_refund_hand_back": POSTED,
+    "booking-status": DATA,  # the live part of "booking", without its page
+    "booking-return": 303,  # on to "booking"
+    "theme": DATA,
+    "admin:jsi18n": DATA,
+    "admin:autocomplete": NOBODY,  # answers a widget in JSON, which says which field it is for
+    "mfa_download_recovery_codes": MISSING,  # a text file, for those who have codes
+    "admin:login": ELSEWHERE,  # to account_login
+    "admin:view_on_site": MISSING,  # contrib.sites is not installed
+    "account_set_password": ELSEWHERE,  # everybody has a password
+    "account_confirm_login_code": ELSEWHERE,  # nobody signs in by a code
+    "account_reset_password_from_key": ELSEWHERE,  # hides the key, then is "new password" of MORE
+    # Not even an operator adds or deletes what comes into being by bookings, or is only hidden.
+    **{f"admin:bookings_booking_{verb}": NOBODY for verb in ("add", "delete")},
+    **{f"admin:payments_*_{verb}": NOBODY for verb in ("add", "delete")},
+    **{f"admin:clinic_reviewitem_{verb}": NOBODY for verb in ("add", "delete")},
+    **{f"admin:clinic_patient_{verb}": NOBODY for verb in ("add", "delete")},
+    **{f"admin:clinic_{kept}_delete": NOBODY for kept in ("doctor", "service", "servicecategory")},
+    "admin:schedules_schedule_delete": NOBODY,
+    "admin:mfa_authenticator_add": NOBODY,  # a second factor is set up by its owner
+}
+
+
+def why_no_page(name: str) -> int | None:
+    """The status that a GET by an operator gets there, if it is no page."""
+    return next((status for pattern, status in NO_PAGES.items() if fnmatch(name, pattern)), None)
+
+
+def reset_key(scene: Scene) -> list[str]:
+    account = User.objects.get(email=PATIENT)
+    return [user_pk_to_url_str(account), default_token_generator.make_token(account)]
+
+
+def confirmation_key(scene: Scene) -> list[str]:
+    return [EmailConfirmationHMAC(scene.newcomer.emailaddress_set.get()).key]
+
+
+ARGUMENTS = {
+    "give-up": lambda scene: [scene.held.public_id],
+    "webhook": lambda scene: ["demo"],
+    "booking-status": lambda scene: [scene.confirmed.public_id],
+    "booking-return": lambda scene: [scene.confirmed.public_id],
+    "admin:call-next": lambda scene: [scene.window.pk],
+    "admin:desk-move": lambda scene: [scene.confirmed.public_id, "check-in"],
+    "admin:view_on_site": lambda scene: [1, 1],
+    "account_reset_password_from_key": reset_key,
+}
+
+
+def no_page_url(name: str, scene: Scene) -> str:
+    if name in ARGUMENTS:
+        return reverse(name, args=ARGUMENTS[name](scene))
+    if name.startswith("admin:") and "_" in name:
+        return admin_stop(name).url(scene)
+    return reverse(name)
+
+
+# --- What is a page -----------------------------------------------------------------------
+
+
+def sign_in_with_a_second_factor(page: Page, scene: Scene) -> None:
+    page.get_by_label("Email").fill(scene.secured.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/2fa/authenticate/**")
+
+
+def press(name: str) -> Callable[[Page, Scene], None]:
+    def press_it(page, scene):
+        with page.expect_event("load"):
+            page.get_by_role("button", name=name).click()
+
+    return press_it
+
+
+def find_by_phone(page: Page, scene: Scene) -> None:
+    page.get_by_label("Phone").fill("+91 98200 12345")
+    page.get_by_text("Kabir Joshi").wait_for()
+
+
+def search(words: str) -> Callable[[Page, Scene], None]:
+    def type_it(page, scene):
+        with page.expect_response(lambda response: "?q=" in response.url):
+            page.get_by_role("searchbox").press_sequentially(words)
+
+    return type_it
+
+
+def booking(state: str, who: str = "", name: str = "booking") -> Stop:
+    return Stop(name=name, who=who, arguments=lambda scene: [getattr(scene, state).public_id])
+
+
+STOPS = {
+    stop.name: stop
+    for stop in [
+        Stop(name="home"),
+        Stop(name="doctor", arguments=lambda scene: ["ananya-iyer"]),
+        Stop(name="book", arguments=lambda scene: [scene.window.pk]),
+        booking("held", name="pay"),
+        booking("confirmed"),
+        booking("confirmed", name="slip"),
+        Stop(name="demo-gateway", arguments=lambda scene: [scene.order.key]),
+        Stop(name="appointments", who=PATIENT),
+        Stop(name="board"),
+        Stop(name="styleguide"),
+        Stop(name="account_login"),
+        Stop(name="account_signup"),
+        Stop(name="account_inactive"),
+        Stop(name="account_email_verification_sent"),
+        Stop(name="account_reset_password"),
+        Stop(name="account_reset_password_done"),
+        Stop(name="account_reset_password_from_key_done"),
+        Stop(name="account_confirm_email", arguments=confirmation_key),
+        Stop(name="account_logout", who=PATIENT),
+        Stop(name="account_reauthenticate", who=PATIENT),
+        Stop(name="account_email", who=PATIENT),
+        Stop(name="account_change_password", who=PATIENT),
+        Stop(name="mfa_index", who=PATIENT),
+        Stop(name="mfa_activate_totp", who=PATIENT),
+        Stop(name="mfa_authenticate", then=sign_in_with_a_second_factor),
+        Stop(name="mfa_reauthenticate", who=SECURED),
+        Stop(name="mfa_deactivate_totp", who=SECURED),
+        Stop(name="mfa_view_recovery_codes", who=SECURED),
+        Stop(name="mfa_generate_recovery_codes", who=SECURED),
+        Stop(name="admin:index", who=RECEPTION),
+        Stop(name="admin:desk", who=RECEPTION, query=lambda scene: f"?window={scene.window.pk}"),
+        Stop(name="admin:walk-in", who=RECEPTION),
+        booking("walk_in", RECEPTION, "admin:walk-in-done"),
+        Stop(name="admin:app_list", who=ROOT, arguments=lambda scene: ["payments"]),
+        Stop(name="admin:password_change", who=RECEPTION),
+        Stop(name="admin:password_change_done", who=RECEPTION),
+        Stop(
+            name="admin:auth_user_password_change",
+            who=ROOT,
+            arguments=lambda scene: [scene.reception.pk],
+        ),
+        Stop(
+            name="admin:clinic_reviewitem_resolve",
+            who=MANAGER,
+            arguments=lambda scene: [scene.review.pk],
+        ),
+        Stop(
+            name="admin:schedules_schedule_capacity",
+            who=MANAGER,
+            arguments=lambda scene: [scene.window.pk],
+        ),
+        Stop(
+            name="admin:bookings_booking_cancel",
+            who=RECEPTION,
+            query=lambda scene: f"?booking={scene.confirmed.pk}",
+        ),
+    ]
+}
+
+MORE = {
+    **{
+        f"booking, {state}": booking(state)
+        for state in (
+            "held", "declined", "checked_in", "in_consultation", "completed", "no_show", "cancelled",
+            "given_up", "expired", "overflow", "surplus",
+        )
+    },
+    "home, searched": Stop(name="home", then=search("child")),
+    "home, nobody found": Stop(name="home", query=lambda scene: "?q=astrologer"),
+    "doctor, full": Stop(name="doctor", arguments=lambda scene: ["imran-qureshi"]),
+    "doctor, closed": Stop(name="doctor", arguments=lambda scene: ["sunita-gurung"]),
+    "book, wrong": Stop(
+        name="book", arguments=lambda scene: [scene.window.pk], then=press("Hold my place")
+    ),
+    "book, for my family": Stop(name="book", who=PATIENT, arguments=lambda scene: [scene.window.pk]),
+    "book, full": Stop(name="book", arguments=lambda scene: [scene.full.pk]),
+    "pay, declined": booking("declined", name="pay"),
+    "appointments, none": Stop(name="appointments", who=NEWCOMER),
+    "sign in, wrong": Stop(name="account_login", then=press("Sign in")),
+    "sign up, wrong": Stop(name="account_signup", then=press("Make an account")),
+    "new password": Stop(name="account_reset_password_from_key", arguments=reset_key),
+    "second factor": Stop(name="mfa_index", who=SECURED),
+    "styleguide, home": Stop(name="styleguide", query=lambda scene: "?page=home"),
+    "styleguide, token": Stop(name="styleguide", query=lambda scene: "?page=token"),
+    "walk-in, found": Stop(name="admin:walk-in", who=RECEPTION, then=find_by_phone),
+    "walk-in, wrong": Stop(name="admin:walk-in", who=RECEPTION, then=press("Take ₹")),
+    "walk-in, full": Stop(
+        name="admin:walk-in", who=MANAGER, query=lambda scene: f"?window={scene.full.pk}"
+    ),
+    "open a window, wrong": Stop(
+        name="admin:schedules_schedule_add", who=MANAGER, then=press("Open it")
+    ),
+    "bookings, manager": Stop(name="admin:bookings_booking_changelist", who=MANAGER),
+    "bookings, searched": Stop(
+        name="admin:bookings_booking_changelist", who=RECEPTION, query=lambda scene: "?day=today&q=A7"
+    ),
+    "booking, reception": Stop(
+        name="admin:bookings_booking_change",
+        who=RECEPTION,
+        arguments=lambda scene: [scene.surplus.pk],
+    ),
+    "index, doctor": Stop(name="admin:index", who="doctor@demo.clinic"),
+    "desk, doctor": Stop(name="admin:desk", who="doctor@demo.clinic"),
+    "index, manager": Stop(name="admin:index", who=MANAGER),
+}  # fmt: skip
+"""Pages that have an address above, in another state."""
+
+
+def stop_of(name: str) -> Stop:
+    """How to come to the page of this name. Raises LookupError where nobody has said it."""
+    return STOPS.get(name) or admin_stop(name)
+
+
+def admin_stop(name: str) -> Stop:
+    """Django's own page of a table, and of its newest row where it is about one."""
+    for model in admin.site._registry:
+        table = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        if name in (f"{table}_changelist", f"{table}_add"):
+            return Stop(name=name, who=ROOT)
+        if name.startswith(f"{table}_"):
+            return Stop(name=name, who=ROOT, arguments=partial(newest, model))
+    raise LookupError(f"How does one come to {name}? Say it in tests/browser/pages.py.")
+
+
+def newest(model, scene: Scene) -> list:
+    return [scene.row_of(model).pk]
+
+
+def visit(page: Page, stop: Stop, scene: Scene) -> None:
+    """Goes there, says the password again where it is asked for, and does what the stop says."""
+    answer = page.goto(stop.url(scene))
+    if "/reauthenticate/" in page.url and "reauthenticate" not in stop.name:
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Confirm").click()
+        page.wait_for_url(lambda url: "/reauthenticate/" not in url)
+    elif answer.status != 200:
+        raise AssertionError(f"{answer.url} answers {answer.status}")
+    stop.then(page, scene)

@@ -1,0 +1,181 @@
+"""What the sample clinic does not show by itself: a doctor whose line has a booking in every state."""
+
+from datetime import timedelta
+from functools import cached_property
+from uuid import uuid4
+
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+
+from bookings import actions, desk
+from bookings.models import Booking
+from clinic.models import Doctor, ReviewItem, Service, ServiceCategory, User
+from payments import counter
+from payments.models import Payment
+from payments.sample.people import PASSWORD
+from payments.states import Method
+from schedules.models import Schedule
+from tests import factories
+
+RUNNING = {"starts_in": timedelta(hours=-1), "lasts": timedelta(hours=4)}
+
+
+class Scene:
+    """Every property makes its rows when it is first asked for."""
+
+    @cached_property
+    def reception(self) -> User:
+        return User.objects.get(email="reception@demo.clinic")
+
+    @cached_property
+    def doctor(self) -> Doctor:
+        return factories.doctor(
+            name="Dr. Nirmala Pradhan", slug="nirmala-pradhan", specialty="Cardiology", room="9"
+        )
+
+    @cached_property
+    def window(self) -> Schedule:
+        """It runs now and has places."""
+        return factories.window(doctor=self.doctor, capacity=20, prefix="K", **RUNNING)
+
+    @cached_property
+    def full(self) -> Schedule:
+        window = factories.window(capacity=1, **RUNNING)
+        factories.paid(window)
+        return window
+
+    # --- A booking in every state ---------------------------------------------------------
+
+    @cached_property
+    def held(self) -> Booking:
+        return factories.hold(self.window, factories.guest(name="Lalita Rana"))
+
+    @cached_property
+    def declined(self) -> Booking:
+        booking = factories.hold(self.window, factories.guest(name="Hari Poudel"))
+        factories.deliver(factories.demo().decline(str(factories.attempt(booking).key)))
+        return booking
+
+    @cached_property
+    def confirmed(self) -> Booking:
+        return factories.paid(self.window, factories.guest(name="Fatima Ansari"))
+
+    @cached_property
+    def checked_in(self) -> Booking:
+        booking = factories.paid(self.window, factories.guest(name="Suresh Verma"))
+        return desk.check_in(booking.pk, actor=self.reception)
+
+    @cached_property
+    def in_consultation(self) -> Booking:
+        return self._called("Bimala Karki")
+
+    @cached_property
+    def completed(self) -> Booking:
+        return desk.complete(self._called("Mohan Thapa").pk, actor=self.reception)
+
+    @cached_property
+    def no_show(self) -> Booking:
+        booking = factories.paid(self.window, factories.guest(name="Gopal Das"))
+        return desk.no_show(booking.pk, actor=self.reception)
+
+    @cached_property
+    def cancelled(self) -> Booking:
+        booking = factories.paid(self.window, factories.guest(name="Sita Magar"))
+        return actions.cancel(booking.pk, actor=self.reception, reason="The doctor was called away.")
+
+    @cached_property
+    def given_up(self) -> Booking:
+        booking = factories.hold(self.window, factories.guest(name="Naresh Jha"))
+        return actions.give_up(booking.pk)
+
+    @cached_property
+    def expired(self) -> Booking:
+        booking = factories.hold(self.window, factories.guest(name="Kiran Rao"))
+        factories.lapse(booking)
+        return booking
+
+    @cached_property
+    def overflow(self) -> Booking:
+        """Their time was up, somebody else took the last place, and then their money came."""
+        window = factories.window(doctor=factories.doctor(), capacity=1)
+        booking = factories.hold(window, factories.guest(name="Pooja Lama"))
+        payment = factories.attempt(booking)
+        factories.lapse(booking)
+        factories.paid(window)
+        factories.deliver(factories.capture_body(payment))
+        return booking
+
+    @cached_property
+    def surplus(self) -> Booking:
+        """Paid twice."""
+        booking = factories.paid(self.window, factories.guest(name="Amit Kapoor"))
+        factories.deliver(factories.capture_body(booking.payments.get(), again=True))
+        return booking
+
+    @cached_property
+    def walk_in(self) -> Booking:
+        return counter.walk_in(
+            schedule_id=self.window.pk,
+            who=factories.guest(name="Usha Chaudhary", phone="+919820067890"),
+            method=Method.CASH,
+            actor=self.reception,
+            request_key=uuid4(),
+        )
+
+    def _called(self, name: str) -> Booking:
+        booking = factories.paid(self.window, factories.guest(name=name))
+        desk.check_in(booking.pk, actor=self.reception)
+        return desk.call_next(self.window.pk, actor=self.reception)
+
+    # --- What else a page may need --------------------------------------------------------
+
+    @cached_property
+    def review(self) -> ReviewItem:
+        """A payment of the wrong amount: somebody must look at it."""
+        payment = factories.attempt(factories.hold(self.window, factories.guest(name="Rohan Mehta")))
+        factories.deliver(factories.altered(factories.capture_body(payment), amount=100))
+        return ReviewItem.objects.open().latest("pk")
+
+    @cached_property
+    def order(self) -> Payment:
+        """Somebody is on the demo gateway's page."""
+        return factories.attempt(factories.hold(self.window, factories.guest(name="Jaya Nair")))
+
+    @cached_property
+    def service(self) -> Service:
+        category = ServiceCategory.objects.create(name="Check-ups")
+        return Service.objects.create(
+            code="ecg", name="ECG", category=category, duration=20, price_minor=40000
+        )
+
+    @cached_property
+    def secured(self) -> User:
+        """Somebody with a second factor."""
+        account = factories.user(email="secured@demo.clinic", password=PASSWORD, name="Roshni Patil")
+        TOTP.activate(account, generate_totp_secret())
+        RecoveryCodes.activate(account)
+        return account
+
+    @cached_property
+    def newcomer(self) -> User:
+        """Somebody who has just signed up: no booking yet, and no verified address."""
+        account = factories.user(email="newcomer@demo.clinic", password=PASSWORD, name="Zoya Khan")
+        account.emailaddress_set.update(verified=False)
+        return account
+
+    @cached_property
+    def operator(self) -> User:
+        """Somebody who may do everything."""
+        return factories.user(
+            email="operator@demo.clinic", password=PASSWORD, name="Operator", is_staff=True, is_superuser=True
+        )
+
+    def account(self, address: str) -> User:
+        """The account with this address: the sample clinic's, or one of those above."""
+        found = User.objects.filter(email=address).first()
+        return found or getattr(self, address.partition("@")[0])
+
+    def row_of(self, model):
+        """A row of any table in admin, those included that the sample clinic leaves empty."""
+        assert self.service and self.review and self.secured
+        return model._default_manager.order_by("-pk")[0]

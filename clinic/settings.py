@@ -240,6 +240,7 @@ for accepted in SILENCED_SYSTEM_CHECKS:
 LANGUAGE_CODE = env("CLINIC_LANGUAGE")
 LANGUAGES = [(LANGUAGE_CODE, _("The clinic's language"))]
 LOCALE_PATHS = [BASE_DIR / "clinic" / "locale"]
+FORMAT_MODULE_PATH = ["clinic.formats"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = env("CLINIC_TIME_ZONE")
 try:

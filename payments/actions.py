@@ -184,12 +184,12 @@ def _process(inbox: GatewayEvent, events: list[Event]) -> None:
 def _find(gateway_name: str, event: Event) -> Payment:
     """The attempt an event speaks of, unlocked, with its booking. Raises UnknownPayment."""
     payments = Payment.objects.select_related("booking")
+    found = payments.matching(gateway_name, event.payment_key, event.reference, event.gateway_payment)
     if event.kind.startswith("refund"):
-        found = payments.filter(
-            gateway=gateway_name, refunds__in=Refund.objects.matching(event.refund_key, event.gateway_refund)
-        )
-    else:
-        found = payments.matching(gateway_name, event.payment_key, event.reference, event.gateway_payment)
+        ours = Refund.objects.matching(event.refund_key, event.gateway_refund)
+        found = payments.filter(gateway=gateway_name, refunds__in=ours)
+    if event.kind == "dispute" or (event.kind.startswith("refund") and not found.exists()):
+        found = payments.of_money(gateway_name, event.gateway_payment)
     candidates = list(found[:2])
     exact = [payment for payment in candidates if payment.gateway_payment == event.gateway_payment]
     if not candidates:
@@ -209,13 +209,9 @@ def _apply(payment: Payment, event: Event) -> None:
         case "expired":
             steps.mark(payment, Status.EXPIRED, now=now)
         case "refund_done" | "refund_failed":
-            done = event.kind == "refund_done"
-            payment = Payment.objects.locked().get(pk=payment.pk)
-            refund = payment.refunds.matching(event.refund_key, event.gateway_refund).locked().get()
-            steps.record_refund(
-                payment, refund, RefundStatus.DONE if done else RefundStatus.FAILED,
-                now=now, gateway_refund=event.gateway_refund, why=event.reason,
-            )  # fmt: skip
+            steps.refund_told(Payment.objects.locked().get(pk=payment.pk), event, now=now)
+        case "dispute":
+            steps.dispute(payment, event, now=now)
 
 
 @action

@@ -69,7 +69,8 @@ class Event:
     """One thing that a gateway says happened, in our words.
 
     kind: `captured`, `failed` (this try only: not final), `authorized`, `expired` (nobody can pay
-    this attempt any more), `refund_done`, `refund_failed`, or `other` (kept, nothing to do).
+    this attempt any more), `refund_done`, `refund_failed`, `dispute` (the payer's bank wants
+    `amount_minor` back), or `other` (kept, nothing to do).
     `gateway_payment` names the money: events of the same one tell of the same capture, whatever
     their dedupe_key. The attempt is named by `payment_key`, `reference` or both: some gateways give
     our key back on an order and not on its payments. `reason` is a gateway's code word, never its

@@ -23,6 +23,7 @@ KINDS = {
     "order.paid": "captured",
     "refund.processed": "refund_done",
     "refund.failed": "refund_failed",
+    "payment.dispute.created": "dispute",
 }
 REFUND_STATUS = {"processed": "done", "pending": "pending", "failed": "failed"}
 MANY = {"count": 100}

@@ -23,6 +23,7 @@ KINDS = {
     "checkout.session.async_payment_succeeded": "captured",
     "checkout.session.async_payment_failed": "failed",
     "checkout.session.expired": "expired",
+    "charge.dispute.created": "dispute",
 }
 REFUND_EVENTS = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 REFUND_STATUS = {"succeeded": "done", "failed": "failed", "canceled": "failed"}
@@ -217,7 +218,8 @@ def _event(name: str, thing: dict, *, dedupe_key: str, live: bool) -> Event:
         live=live,
         reason=text(error.get("decline_code"))
         or text(error.get("code"))
-        or text(thing.get("failure_reason")),
+        or text(thing.get("failure_reason"))
+        or (text(thing.get("reason")) if name.startswith("charge.dispute.") else ""),
         gateway_refund=own if is_refund else "",
         refund_key=our_key(metadata.get("refund")),
     )

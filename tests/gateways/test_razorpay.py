@@ -242,7 +242,7 @@ def test_a_dispute_is_kept_with_the_money_it_speaks_of(razorpay_bench):
     event = parsed(razorpay_bench, razorpay_bench.pay(razorpay_bench.gateway.start(order())))
     razorpay_bench.book.dispute(event.gateway_payment)
     dispute = told(razorpay_bench, "payment.dispute.created")
-    assert (dispute.kind, dispute.gateway_payment) == ("other", event.gateway_payment)
+    assert (dispute.kind, dispute.gateway_payment) == ("dispute", event.gateway_payment)
     assert (dispute.amount_minor, dispute.reference) == (50_000, event.reference)
     assert dispute.reason == "goods_or_services_not_received_or_partially_received"
 

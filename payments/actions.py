@@ -15,7 +15,7 @@ from bookings.states import Status as BookingStatus
 from clinic.errors import Refused
 from clinic.transactions import action
 from payments import gateways, steps
-from payments.gateways.base import Event, GatewayError, Order
+from payments.gateways.base import Captures, Event, GatewayError, Order
 from payments.models import Customer, GatewayEvent, Payment, Refund
 from payments.states import Outcome, RefundStatus, Status
 
@@ -24,6 +24,8 @@ log = logging.getLogger("clinic")
 LEASE = timedelta(minutes=2)
 """How long one sender has a refund to itself: longer than a gateway call may take."""
 TRIES = 10
+SOON = timedelta(seconds=30)
+"""When the worker looks at what a webhook began and may not have finished."""
 
 
 class UnknownPayment(Exception):
@@ -135,8 +137,8 @@ def receive(gateway_name: str, headers, body: bytes) -> None:
     events = gateways.get(gateway_name).read_webhook(headers, body)
     inbox = _keep(gateway_name, events[0], body)
     log.info(f"{gateway_name}-webhook", extra={"inbox": inbox.pk, "name_of_event": inbox.name})
-    if inbox.processed_at is None:
-        process(inbox)
+    if inbox.processed_at is None and process(inbox):
+        _take_at_once(gateway_name, events)
 
 
 def _keep(gateway_name: str, event: Event, body: bytes) -> GatewayEvent:
@@ -147,7 +149,7 @@ def _keep(gateway_name: str, event: Event, body: bytes) -> GatewayEvent:
         name=event.name[:80],
         body=body.decode(),
         received_at=now,
-        next_try_at=now + timedelta(seconds=30),
+        next_try_at=now + SOON,
     )
     try:
         with transaction.atomic():
@@ -206,6 +208,7 @@ def _apply(payment: Payment, event: Event) -> None:
             steps.mark(payment, Status.FAILED, now=now, why=event.reason)
         case "authorized":
             steps.mark(payment, Status.AUTHORIZED, now=now)
+            Payment.objects.unsettled().filter(pk=payment.pk).update(next_check_at=now + SOON)
         case "expired":
             steps.mark(payment, Status.EXPIRED, now=now)
         case "refund_done" | "refund_failed":
@@ -256,9 +259,35 @@ def _park_capture(inbox: GatewayEvent, event: Event, *, unknown: bool, late: boo
 
 
 def ask(payment: Payment) -> None:
-    """Fetches what the gateway knows of an attempt and settles what was captured."""
-    for event in gateways.get(payment.gateway).fetch(payment.reference):
+    """Fetches what the gateway knows of an attempt, settles what was captured, and takes what was
+    only authorised. Raises GatewayError."""
+    events = gateways.get(payment.gateway).fetch(payment.reference)
+    for event in events:
         _settle_fetched(payment.gateway, event)
+    for event in events:
+        take(payment.gateway, event)
+
+
+def take(gateway_name: str, event: Event) -> None:
+    """Takes money that was only authorised, then settles it. Raises GatewayError.
+
+    An attempt that has its money takes no more: the second try lapses, and its bank gives it back.
+    """
+    gateway = gateways.get(gateway_name)
+    if event.kind != "authorized" or not isinstance(gateway, Captures):
+        return
+    if not _find(gateway_name, event).outcome:
+        money = {"amount_minor": event.amount_minor, "currency": event.currency}
+        _settle_fetched(gateway_name, gateway.capture(gateway_payment=event.gateway_payment, **money))
+
+
+def _take_at_once(gateway_name: str, events: list[Event]) -> None:
+    """The webhook is kept and the worker knows: whatever goes wrong here is done by it soon."""
+    for event in events:
+        try:
+            take(gateway_name, event)
+        except Exception as error:
+            log.warning("capture-later", extra={"gateway": gateway_name, "why": type(error).__name__})
 
 
 def ask_about(booking: Booking) -> None:
@@ -271,32 +300,6 @@ def ask_about(booking: Booking) -> None:
 def _settle_fetched(gateway_name: str, event: Event) -> None:
     if event.kind == "captured":
         _apply(_find(gateway_name, event), event)
-
-
-def close(payment: Payment) -> None:
-    """Ends an attempt that nobody should pay any more; money that arrived meanwhile is settled."""
-    gateway = gateways.get(payment.gateway)
-    if payment.reference:
-        gateway.cancel(payment.reference)
-        ask(payment)
-    _end(payment)
-
-
-@action
-def stuck(payment: Payment, error: GatewayError) -> None:
-    """The gateway will not end this attempt, however often it is asked: a person is, once."""
-    Payment.objects.open().filter(pk=payment.pk).update(next_check_at=timezone.now() + timedelta(days=1))
-    steps.review(
-        f"attempt:{payment.pk}",
-        _("An unpaid attempt could not be ended at %(gateway)s") % {"gateway": payment.gateway},
-        _("The gateway said: %(why)s. Money may still arrive for it.") % {"why": error.message},
-        steps.admin_link(payment),
-    )
-
-
-@action
-def _end(payment: Payment) -> None:
-    steps.mark(payment, Status.EXPIRED, now=timezone.now())
 
 
 # --- Refunds ------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_check_at"], condition=Q(status__in=OPEN), name="payment_open"),
+            models.Index(fields=["next_check_at"], condition=Q(outcome=""), name="payment_to_look_at"),
         ]
 
     def __str__(self):

@@ -134,8 +134,11 @@ class Gateway(Protocol):
     def fetch(self, reference: str) -> list[Event]:
         """What the gateway knows of an attempt now: the same events a webhook would bring."""
 
-    def cancel(self, reference: str) -> None:
-        """Ends an attempt that nobody may pay any more. An ended or paid one is no error."""
+    def cancel(self, reference: str) -> bool:
+        """Ends an attempt that nobody may pay any more. An ended or paid one is no error.
+
+        False where the gateway ends nothing, so that money may still come: ask it again later.
+        """
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
         """Sends money back. Safe to repeat with the same key and amount."""
@@ -146,7 +149,10 @@ class Captures(Protocol):
     """Of a gateway whose `authorized` is a promise: the money must still be taken, or lapses."""
 
     def capture(self, *, gateway_payment: str, amount_minor: int, currency: str) -> Event:
-        """Takes what was authorised, all of it. Safe to repeat. Returns what to settle."""
+        """Takes what was authorised, all of it. Safe to repeat. Returns what to settle.
+
+        Answers or gives up (retryable) within four seconds: a webhook waits for it.
+        """
 
 
 @runtime_checkable

@@ -29,6 +29,10 @@ REFUND_STATUS = {"processed": "done", "pending": "pending", "failed": "failed"}
 MANY = {"count": 100}
 """The longest list that Razorpay gives; by default it stops after ten."""
 
+CAPTURE_TIMEOUT = 1, 1.5
+"""Seconds to connect and to read. A capture is asked for inside a webhook, whose answer Razorpay awaits
+for five; what takes longer is found done by the next try."""
+
 PASSING = {401, 403, 408, 409, 425, 429}
 """Statuses below 500 that may be another one tomorrow. 409: this very refund is still in flight.
 401 and 403: someone is changing the key, and a refund waits for that instead of being given up."""
@@ -63,6 +67,7 @@ class Razorpay:
         self.page = f"{base}/v1/checkout/embedded"
         self._secret = key_secret
         self._webhook_secrets = tuple(webhook_secrets)
+        self._timeout = timeout
         self._api = razorpay.Client(_Line(timeout), auth=(key_id, key_secret), base_url=base)
 
     def create_customer(self, account_key: str) -> str:
@@ -116,20 +121,22 @@ class Razorpay:
                     events.append(self._event(name, _fetched(name, refund), things))
         return [event for event in events if event.kind != "other"]
 
-    def cancel(self, reference: str) -> None:
+    def cancel(self, reference: str) -> bool:
         """Nothing: an order can't be cancelled, so its Checkout may bring money for ever after.
         `fetch` and the webhooks tell of it, and settling gives it back if the place is gone."""
+        return False
 
     def capture(self, *, gateway_payment: str, amount_minor: int, currency: str) -> Event:
         """Takes the money of an authorised payment. Safe to repeat: one that was captured before,
         by us or by itself, is told as it is."""
         asked = gateway_payment, amount_minor, {"currency": currency.upper()}
+        soon = {"timeout": min(self._timeout, CAPTURE_TIMEOUT)}
         try:
-            payment = _ask(self._api.payment.capture, *asked)
+            payment = _ask(self._api.payment.capture, *asked, **soon)
         except GatewayError as error:
             if error.retryable:
                 raise
-            payment = _ask(self._api.payment.fetch, gateway_payment)
+            payment = _ask(self._api.payment.fetch, gateway_payment, **soon)
             if _name(payment) != "payment.captured":
                 raise
         name = _name(payment)
@@ -204,7 +211,7 @@ class _Line(requests.Session):
         self._timeout = timeout
 
     def request(self, method, url, **options) -> requests.Response:
-        options |= {"timeout": self._timeout, "allow_redirects": False}
+        options = {"timeout": self._timeout} | options | {"allow_redirects": False}
         try:
             answer = super().request(method, url, **options)
             said = answer.json()

@@ -124,7 +124,7 @@ class Stripe:
         ]
         return [event for event in events if event.kind != "other"]
 
-    def cancel(self, reference: str) -> None:
+    def cancel(self, reference: str) -> bool:
         """A Session is expired, a PaymentIntent cancelled; a paid one stays, and `fetch` tells."""
         sessions, intents = self._api.checkout.sessions, self._api.payment_intents
         try:
@@ -133,6 +133,7 @@ class Stripe:
             attempt, _intent = ({}, {}) if error.retryable else self._retrieve(reference)
             if attempt.get("status") not in ENDED:
                 raise
+        return True
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
         """Looks for the refund before making it: Stripe may forget an idempotency key after 24

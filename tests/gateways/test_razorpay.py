@@ -296,7 +296,7 @@ def test_an_order_can_be_paid_after_we_gave_it_up_and_is_told(razorpay_bench):
     """Razorpay's orders never end: settling finds a place or gives the money back."""
     started = razorpay_bench.gateway.start(order())
     before = len(razorpay_bench.book.requests)
-    razorpay_bench.gateway.cancel(started.reference)
+    assert razorpay_bench.gateway.cancel(started.reference) is False
     assert len(razorpay_bench.book.requests) == before
     assert kinds(razorpay_bench, started) == []
     razorpay_bench.pay(started)
@@ -335,6 +335,16 @@ def test_a_capture_whose_answer_was_lost_is_done_once(razorpay_bench, authorized
     assert failure.value.retryable
     assert capture(razorpay_bench, authorized).kind == "captured"
     assert len(razorpay_bench.book.bodies("payment.captured")) == 1
+
+
+def test_a_capture_is_given_up_before_razorpay_gives_up_the_webhook_that_asks_for_it(
+    razorpay_bench, authorized
+):
+    razorpay_bench.book.faults.append("hang")
+    began = time.monotonic()
+    with pytest.raises(GatewayError):
+        capture(razorpay_bench, authorized, timeout=(3, 10))
+    assert time.monotonic() - began < 4
 
 
 def test_another_amount_than_was_authorised_is_not_captured(razorpay_bench, authorized):

@@ -290,6 +290,17 @@ def _take_at_once(gateway_name: str, events: list[Event]) -> None:
             log.warning("capture-later", extra={"gateway": gateway_name, "why": type(error).__name__})
 
 
+def believe(booking: Booking, gateway_name: str, payment_id: str, signature: str) -> bool:
+    """A browser says that it paid: if the gateway signed that for an order of this booking, it is asked
+    now, and what it answers counts. False, with nothing done, if it did not. Raises GatewayError."""
+    gateway = gateways.get(gateway_name)
+    for payment in booking.payments.filter(gateway=gateway_name).started():
+        if gateway.verify_checkout(payment.reference, payment_id, signature):
+            ask(payment)
+            return True
+    return False
+
+
 def ask_about(booking: Booking) -> None:
     """Asks after every attempt of a booking that may have been paid without our knowing. Raises GatewayError."""
     for payment in booking.payments.unsettled().started():

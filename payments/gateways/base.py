@@ -163,7 +163,9 @@ class OpensOnOurPage(Protocol):
     key_id: str
     """Which account, for the browser to know: no secret."""
     script: str
-    """What our page loads: the CSP `script-src` of that page alone."""
+    """What our page loads."""
+    policy: Mapping[str, tuple[str, ...]]
+    """What that script needs of the CSP, by directive, on that page alone."""
     page: str
     """Where the form goes."""
 

@@ -15,6 +15,14 @@ from payments.gateways.signing import member, our_key, read_object, text, whole
 
 API_BASE = "https://api.razorpay.com"
 CHECKOUT = "https://checkout.razorpay.com"
+POLICY = {
+    "script-src": (CHECKOUT, "https://cdn.razorpay.com"),  # the second: its check for fraud
+    "frame-src": (API_BASE, CHECKOUT),
+    "connect-src": ("https://lumberjack.razorpay.com", "https://lumberjack-metrics.razorpay.com"),
+    "img-src": ("https://cdn.razorpay.com",),
+    "style-src-attr": ("'unsafe-inline'",),  # it lays out its frame by attributes
+}
+"""Hosts as in Razorpay's own github.com/razorpay/razorpay-magento, etc/csp_whitelist.xml."""
 
 KINDS = {
     "payment.authorized": "authorized",
@@ -64,6 +72,7 @@ class Razorpay:
         self.origins = (f"{at.scheme}://{at.netloc}",)
         self.key_id = key_id
         self.script = f"{CHECKOUT if base == API_BASE else base}/v1/checkout.js"
+        self.policy = POLICY if base == API_BASE else dict.fromkeys(("script-src", "frame-src"), self.origins)
         self.page = f"{base}/v1/checkout/embedded"
         self._secret = key_secret
         self._webhook_secrets = tuple(webhook_secrets)

@@ -105,10 +105,12 @@ def test_our_page_learns_what_opens_checkout(razorpay_bench):
     assert gateway.script == f"{razorpay_bench.url}/v1/checkout.js"
     assert gateway.page == f"{razorpay_bench.url}/v1/checkout/embedded"
     assert gateway.origins == (razorpay_bench.url,)
+    assert gateway.policy == {"script-src": gateway.origins, "frame-src": gateway.origins}
     real = Razorpay("rzp_live_1", "secret", webhook_secrets=())
     assert real.script == "https://checkout.razorpay.com/v1/checkout.js"
     assert real.page == "https://api.razorpay.com/v1/checkout/embedded"
     assert real.origins == ("https://api.razorpay.com",)
+    assert {"https://api.razorpay.com", "https://checkout.razorpay.com"} == {*real.policy["frame-src"]}
 
 
 @pytest.mark.parametrize("key_id, live", [("rzp_live_1", True), ("rzp_test_1", False), ("", False)])

@@ -4,7 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
@@ -37,8 +37,22 @@ class PaymentQuerySet(LockingQuerySet):
     def unsettled(self):
         return self.filter(outcome="")
 
-    def without_refund(self):
-        return self.filter(refunds=None)
+    def to_look_at(self, now):
+        """Attempts whose gateway is to be asked: authorised ones, those whose hold is over, and those
+        that ended where no gateway can end them."""
+        return self.unsettled().filter(next_check_at__lte=now)
+
+    def of_money(self, gateway: str, gateway_payment: str):
+        """The one payment of this money, if the gateway named any."""
+        return self.filter(gateway=gateway, gateway_payment=gateway_payment).exclude(gateway_payment="")
+
+    def with_rest(self):
+        """Of which something is left to give back."""
+        return self.filter(refunded_minor__lt=F("captured_minor"))
+
+    def without_own_refund(self):
+        """Whose refund was not made by us yet, whatever somebody gave back at the gateway."""
+        return self.exclude(Exists(Refund.objects.filter(payment=OuterRef("pk"), cause=OuterRef("outcome"))))
 
     def owed_back(self):
         """Captured payments that bought nothing."""
@@ -117,7 +131,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_check_at"], condition=Q(status__in=OPEN), name="payment_open"),
+            models.Index(fields=["next_check_at"], condition=Q(outcome=""), name="payment_to_look_at"),
         ]
 
     def __str__(self):

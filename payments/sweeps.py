@@ -5,7 +5,7 @@ import logging
 from django.utils import timezone
 
 from clinic.sweeping import each
-from payments import actions
+from payments import actions, attempt_actions
 from payments.gateways.base import GatewayError
 from payments.models import GatewayEvent, Payment, Refund
 from payments.states import Outcome
@@ -21,34 +21,36 @@ def process_inbox() -> int:
 
 
 def close_open_payments() -> int:
-    """Ends attempts whose hold is over, at the gateway too; asks first whether money arrived."""
+    """Ends attempts whose hold is over, at the gateway too; asks first whether money arrived, and
+    takes what was only authorised."""
     now = timezone.now()
 
     def close(payment: Payment) -> bool:
-        mine = Payment.objects.open().filter(pk=payment.pk, next_check_at=payment.next_check_at)
+        mine = Payment.objects.unsettled().filter(pk=payment.pk, next_check_at=payment.next_check_at)
         if not mine.update(next_check_at=now + actions.LEASE):
             return False
         try:
-            actions.close(payment)
+            attempt_actions.look_after(payment)
         except GatewayError as error:
             log.warning(
                 "gateway-error",
                 extra={"gateway": payment.gateway, "payment": payment.pk, "why": error.message},
             )
             if not error.retryable:
-                actions.stuck(payment, error)
+                attempt_actions.stuck(payment, error)
             return False
         return True
 
-    due = Payment.objects.open().filter(next_check_at__lte=now).order_by("next_check_at")[:BATCH]
-    return each(close, due)
+    due = Payment.objects.to_look_at(now).select_related("booking").order_by("next_check_at")
+    return each(close, due[:BATCH])
 
 
 def make_refunds() -> int:
     """Turns what is due back into refunds: payments that bought nothing, and cancelled bookings."""
-    returned = Payment.objects.owed_back().without_refund().values_list("pk", "outcome")[:BATCH]
+    owed = Payment.objects.with_rest()
+    returned = owed.owed_back().without_own_refund().values_list("pk", "outcome")[:BATCH]
     cancelled = (
-        Payment.objects.captured()
+        owed.captured()
         .filter(
             outcome=Outcome.BOUGHT, booking__refund_due_at__lte=timezone.now(), booking__refund_percent__gt=0
         )

@@ -1,9 +1,11 @@
 from django.urls import path
 
-from payments import demo_bank, views
+from payments import checkout_views, demo_bank, views
 
 urlpatterns = [
     path("pay/<str:public_id>/", views.pay, name="pay"),
+    path("pay/<str:public_id>/<str:gateway>/", checkout_views.checkout, name="checkout"),
+    path("pay/<str:public_id>/<str:gateway>/back/", checkout_views.checkout_back, name="checkout-back"),
     path("b/<str:public_id>/", views.booking, name="booking"),
     path("b/<str:public_id>/status", views.status, name="booking-status"),
     path("b/<str:public_id>/return/", views.come_back, name="booking-return"),

@@ -18,7 +18,7 @@ from clinic.errors import Refused
 from clinic.pages import private, see_other
 from payments import actions, queries
 from payments.forms import PayForm
-from payments.gateways.base import BadSignature, GatewayError, UnknownGateway
+from payments.gateways.base import BadSignature, GatewayError, OpensOnOurPage, UnknownGateway
 from payments.readiness import note_forgery
 from schedules.queries import next_free
 
@@ -45,8 +45,11 @@ def pay(request, public_id):
         except Refused as refusal:
             messages.error(request, refusal.message)
             return see_other("pay", public_id)
-        return see_other(payment.redirect_url)
-    origins = [origin for gateway in form.offered for origin in gateway.origins]
+        if payment.redirect_url:
+            return see_other(payment.redirect_url)
+        return see_other("checkout", public_id, payment.gateway)
+    elsewhere = [gateway for gateway in form.offered if not isinstance(gateway, OpensOnOurPage)]
+    origins = [origin for gateway in elsewhere for origin in gateway.origins]
     page = csp_update({"form-action": origins})(render)
     content = {"ticket": ticket, "booking": ticket.booking, "form": form}
     return page(request, "payments/pay.html", content, status=422 if form.errors else 200)
@@ -85,11 +88,16 @@ def come_back(request, public_id):
     try:
         actions.ask_about(ticket.booking)
     except GatewayError as error:
-        log.warning("gateway-error", extra={"booking": ticket.booking.pk, "why": error.message})
-        messages.info(
-            request, _("The payment service has not told us yet. This page changes as soon as it does.")
-        )
+        not_told_yet(request, ticket.booking, error)
     return see_other(ticket.booking)
+
+
+def not_told_yet(request, booking: Booking, error: GatewayError) -> None:
+    """Who comes back from a gateway that does not answer has not lost anything by it."""
+    log.warning("gateway-error", extra={"booking": booking.pk, "why": error.message})
+    messages.info(
+        request, _("The payment service has not told us yet. This page changes as soon as it does.")
+    )
 
 
 @csrf_exempt

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from bookings import actions, queries
 from bookings.forms import BookingForm
 from bookings.models import Booking
+from bookings.refund_rules import terms
 from bookings.states import Status
 from clinic.errors import Refused
 from clinic.pages import client_address, private, see_other
@@ -78,8 +79,13 @@ def book_page(request, schedule_id, form, refusal=None):
         "refusal": refusal,
         "next_windows": next_free(asked.doctor, now, but=asked.pk) if asked.why_not else [],
         "request_key": uuid5(session, str(schedule_id)),
-        "refund_rules": settings.REFUND_RULES,
-        "refund_grace": settings.REFUND_GRACE_MINUTES,
+        "terms": terms(
+            settings.REFUND_RULES,
+            price_minor=asked.fee_minor,
+            currency=asked.currency,
+            starts=asked.starts_at,
+            now=now,
+        ),
         "hold_minutes": settings.HOLD_MINUTES,
     }
     status = refusal.status if refusal else 422 if form.errors else 200

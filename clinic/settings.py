@@ -50,6 +50,7 @@ env = Env(
     CLINIC_LANGUAGE=(str, "en"),
     CLINIC_PHONE_REGION=(str, "IN"),
     HOLD_MINUTES=(int, 15),
+    CANCEL_UNTIL_MINUTES=(int, 0),
     BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
     BOOKINGS_PER_HOUR_PHONE=(int, 5),
     BOOKINGS_PER_HOUR_ADDRESS=(int, 30),
@@ -299,6 +300,7 @@ FINISH_AFTER_HOURS = 3
 REFUND_RULES = [[24, 100]]
 """Hours before the start → percent given back; below the last one, nothing. Snapshotted when sold."""
 REFUND_GRACE_MINUTES = 30
+CANCEL_UNTIL_MINUTES = env("CANCEL_UNTIL_MINUTES")
 CONSENT_VERSION = "2026-11"
 """Change it when the text in templates/bookings/_consent.html changes."""
 THROTTLES = {  # how many, in how many seconds

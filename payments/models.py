@@ -25,6 +25,14 @@ class PaymentQuerySet(LockingQuerySet):
     def captured(self):
         return self.filter(status=Status.CAPTURED)
 
+    def bought(self):
+        """What paid for the places that people have, or had."""
+        return self.filter(outcome=Outcome.BOUGHT)
+
+    def with_rest(self):
+        """Of which something is left to give back."""
+        return self.filter(refunded_minor__lt=F("captured_minor"))
+
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""
         return self.captured().filter(captured_at__date=day)
@@ -126,6 +134,11 @@ class Payment(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.captured_minor or self.amount_minor, self.currency)
+
+    @property
+    def left_minor(self) -> int:
+        """What may still be given back, in minor units."""
+        return self.captured_minor - self.refunded_minor
 
 
 class PaymentEvent(models.Model):
@@ -257,6 +270,17 @@ class Refund(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.amount_minor, self.payment.currency)
+
+    @property
+    def why(self) -> str:
+        """Why it goes back, in a patient's words; "" where the page says that anyway."""
+        if self.cause == Outcome.SURPLUS:
+            return _("It was paid twice, or too late.")
+        return _("The clinic gives it back to you.") if self.cause.startswith("staff:") else ""
+
+    @property
+    def tone(self) -> str:
+        return {RefundStatus.DONE: "free", RefundStatus.FAILED: "late"}.get(self.status, "held")
 
     @property
     def is_ended(self) -> bool:

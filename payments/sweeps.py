@@ -46,9 +46,10 @@ def close_open_payments() -> int:
 
 def make_refunds() -> int:
     """Turns what is due back into refunds: payments that bought nothing, and cancelled bookings."""
-    returned = Payment.objects.owed_back().without_refund().values_list("pk", "outcome")[:BATCH]
+    owed = Payment.objects.with_rest()
+    returned = owed.owed_back().without_refund().values_list("pk", "outcome")[:BATCH]
     cancelled = (
-        Payment.objects.captured()
+        owed.captured()
         .filter(
             outcome=Outcome.BOUGHT, booking__refund_due_at__lte=timezone.now(), booking__refund_percent__gt=0
         )

@@ -1,12 +1,13 @@
 from django.urls import path
 
-from payments import demo_bank, views
+from payments import cancel_views, demo_bank, views
 
 urlpatterns = [
     path("pay/<str:public_id>/", views.pay, name="pay"),
     path("b/<str:public_id>/", views.booking, name="booking"),
     path("b/<str:public_id>/status", views.status, name="booking-status"),
     path("b/<str:public_id>/return/", views.come_back, name="booking-return"),
+    path("b/<str:public_id>/cancel/", cancel_views.cancel, name="cancel"),
     path("api/v1/webhooks/<str:gateway>", views.webhook, name="webhook"),
     path("demo-gateway/<uuid:key>/", demo_bank.page, name="demo-gateway"),
 ]

@@ -334,6 +334,8 @@ RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
 DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
 ADMIN_PAGES = ["bookings.desk_views.PAGES", "payments.counter_views.PAGES"]
 """Admin's own pages, beside its tables."""
+REVIEW_TOOLS = "payments.decide_admin.review_tools"
+"""What resolves a ReviewItem, beside accepting it with a note."""
 DESK_TILES = [
     "bookings.desk_views.TODAY_TILE",
     "payments.counter_views.WALK_IN_TILE",

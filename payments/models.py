@@ -100,7 +100,10 @@ class Payment(models.Model):
         ordering = ["-created_at", "-pk"]
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
-        permissions = [("take_payment", _("Can take money at the counter"))]
+        permissions = [
+            ("take_payment", _("Can take money at the counter")),
+            ("refund", _("Can give money back, and decide about payments that don't match")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["booking"], condition=Q(outcome=Outcome.BOUGHT), name="payment_buys_once"

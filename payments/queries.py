@@ -11,6 +11,7 @@ from bookings.queries import Ticket, ticket
 from bookings.refund_rules import percent_back, why_not_own, words
 from bookings.states import OCCUPYING
 from bookings.states import Status as BookingStatus
+from clinic.models import ReviewItem
 from payments.models import Payment, Refund
 from payments.states import Outcome, Status
 
@@ -124,3 +125,15 @@ def amount_back(booking: Booking, percent: int) -> int:
     """Minor units that `percent` gives back of what bought this place: never more than is left of it."""
     bought = Payment.objects.bought().filter(booking=booking).first()
     return min(bought.captured_minor * percent // 100, bought.left_minor) if bought else 0
+
+
+def payment_in_question(item: ReviewItem) -> Payment | None:
+    """The payment that something to look at is about, by the item's key; None where it is about none."""
+    kind, pk, *_rest = f"{item.key}:".split(":")
+    if not pk.isdecimal():
+        return None
+    found = {
+        "payment": Payment.objects.filter(pk=pk),
+        "refund": Payment.objects.filter(refunds=pk),
+    }.get(kind, Payment.objects.none())
+    return found.first()

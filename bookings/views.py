@@ -4,7 +4,6 @@ from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -120,16 +119,6 @@ def slip(request, public_id):
     asked = request.GET.get("size")
     size = asked if asked in SLIP_SIZES else "80"
     return render(request, "bookings/slip.html", {"booking": booking, "size": size, "sizes": SLIP_SIZES})
-
-
-@private
-@login_required
-@require_safe
-def appointments(request):
-    """What the account has booked: what waits for a payment first, then what is coming, then the past."""
-    return render(
-        request, "bookings/appointments.html", {"diary": queries.diary(request.user, timezone.now())}
-    )
 
 
 @require_safe

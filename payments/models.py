@@ -5,6 +5,8 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import formats, timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
@@ -32,6 +34,10 @@ class PaymentQuerySet(LockingQuerySet):
     def with_rest(self):
         """Of which something is left to give back."""
         return self.filter(refunded_minor__lt=F("captured_minor"))
+
+    def tries_of(self, bookings):
+        """Rows of booking, status and outcome."""
+        return self.filter(booking__in=bookings).values_list("booking", "status", "outcome")
 
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""
@@ -216,6 +222,10 @@ class RefundQuerySet(LockingQuerySet):
         """What goes back to a patient, with what it was paid by, the oldest first."""
         return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
 
+    def of_all(self, bookings):
+        """The same of many bookings at once."""
+        return self.filter(payment__booking__in=bookings).select_related("payment").order_by("pk")
+
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)
 
@@ -273,6 +283,23 @@ class Refund(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.amount_minor, self.payment.currency)
+
+    @property
+    def in_words(self) -> str:
+        """What became of it, in a few words: "₹500 sent back on 24 November"."""
+        if self.status == RefundStatus.DONE:
+            said = {
+                "amount": self.amount,
+                "day": formats.date_format(timezone.localtime(self.done_at), "j F"),
+            }
+            return gettext("%(amount)s sent back on %(day)s") % said
+        words = {
+            RefundStatus.BY_HAND: gettext("%(amount)s waits for you at the desk"),
+            RefundStatus.FAILED: gettext(
+                "%(amount)s could not be sent back yet: the clinic is looking at it"
+            ),
+        }
+        return words.get(self.status, gettext("%(amount)s on its way back")) % {"amount": self.amount}
 
     @property
     def why(self) -> str:

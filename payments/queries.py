@@ -60,6 +60,27 @@ class LiveTicket(Ticket):
         return self.booking.status in OCCUPYING
 
     @property
+    def has_receipt(self) -> bool:
+        """Money came: by the price of a place that is theirs, or it is on its way back."""
+        return bool(self.refunds) or (self.has_slip and self.booking.price_minor > 0)
+
+    @property
+    def money_moves(self) -> bool:
+        return any(not refund.is_ended for refund in self.refunds)
+
+    @property
+    def money(self) -> list[str]:
+        """What was paid, and what became of each sum that goes back, a line each."""
+        booking, said = self.booking, [refund.in_words for refund in self.refunds]
+        if booking.status not in OCCUPYING:
+            return said
+        if booking.free_reason or not booking.price_minor:
+            return [_("Free"), *said]
+        if booking.pay_at_desk:
+            return [_("%(price)s, to be paid at the desk") % {"price": booking.price}, *said]
+        return [_("%(price)s paid") % {"price": booking.price}, *said]
+
+    @property
     def version(self) -> str:
         money = [f"{refund.pk}{refund.status}" for refund in self.refunds]
         return "-".join([super().version, f"{self.declined:d}{self.under_review:d}", *money])
@@ -78,10 +99,10 @@ def live(booking: Booking, now: datetime) -> LiveTicket:
     place = ticket(booking, now)
     refunds = tuple(Refund.objects.of(booking)) if booking.has_refunds else ()
     tries = set(booking.payments.values_list("status", "outcome")) if place.is_held else set()
-    return LiveTicket(booking, now, place.ahead, **_judged(tries), refunds=refunds)
+    return LiveTicket(booking, now, place.ahead, **judged(tries), refunds=refunds)
 
 
-def _judged(tries: set) -> dict[str, bool]:
+def judged(tries: set) -> dict[str, bool]:
     """What the tries to pay a held place say: pairs of status and outcome."""
     return {
         "declined": (Status.FAILED, "") in tries,

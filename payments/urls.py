@@ -1,8 +1,9 @@
 from django.urls import path
 
-from payments import cancel_views, demo_bank, views
+from payments import cancel_views, demo_bank, diary_views, views
 
 urlpatterns = [
+    path("appointments/", diary_views.appointments, name="appointments"),
     path("pay/<str:public_id>/", views.pay, name="pay"),
     path("b/<str:public_id>/", views.booking, name="booking"),
     path("b/<str:public_id>/status", views.status, name="booking-status"),

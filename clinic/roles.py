@@ -19,7 +19,7 @@ ROLES = {
         "clinic.view_service", "clinic.add_service", "clinic.change_service",
         "clinic.view_servicecategory", "clinic.add_servicecategory", "clinic.change_servicecategory",
         "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user",
-        "payments.take_payment", "payments.view_payment", "payments.view_paymentevent",
+        "payments.take_payment", "payments.refund", "payments.view_payment", "payments.view_paymentevent",
         "payments.view_gatewayevent", "payments.view_refund", "payments.change_refund",
     ],
 }  # fmt: skip

@@ -50,6 +50,7 @@ env = Env(
     CLINIC_LANGUAGE=(str, "en"),
     CLINIC_PHONE_REGION=(str, "IN"),
     HOLD_MINUTES=(int, 15),
+    CANCEL_UNTIL_MINUTES=(int, 0),
     BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
     BOOKINGS_PER_HOUR_PHONE=(int, 5),
     BOOKINGS_PER_HOUR_ADDRESS=(int, 30),
@@ -300,6 +301,7 @@ FINISH_AFTER_HOURS = 3
 REFUND_RULES = [[24, 100]]
 """Hours before the start → percent given back; below the last one, nothing. Snapshotted when sold."""
 REFUND_GRACE_MINUTES = 30
+CANCEL_UNTIL_MINUTES = env("CANCEL_UNTIL_MINUTES")
 CONSENT_VERSION = "2026-11"
 """Change it when the text in templates/bookings/_consent.html changes."""
 THROTTLES = {  # how many, in how many seconds
@@ -333,6 +335,8 @@ RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
 DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
 ADMIN_PAGES = ["bookings.desk_views.PAGES", "payments.counter_views.PAGES"]
 """Admin's own pages, beside its tables."""
+REVIEW_TOOLS = "payments.decide_admin.review_tools"
+"""What resolves a ReviewItem, beside accepting it with a note."""
 DESK_TILES = [
     "bookings.desk_views.TODAY_TILE",
     "payments.counter_views.WALK_IN_TILE",

@@ -6,7 +6,11 @@ QUERIES = {
         WHERE b.status IN ('confirmed', 'checked_in', 'in_consultation', 'completed')
           AND b.free_reason = '' AND NOT b.pay_at_desk
           AND COALESCE((SELECT SUM(p.captured_minor - p.refunded_minor) FROM payments_payment p
-                        WHERE p.booking_id = b.id AND p.outcome = 'bought'), 0) < b.price_minor
+                        WHERE p.booking_id = b.id AND p.outcome = 'bought'), 0)
+              + COALESCE((SELECT SUM(r.amount_minor) FROM payments_payment p
+                          JOIN payments_refund r ON r.payment_id = p.id
+                          WHERE p.booking_id = b.id AND p.outcome = 'bought'
+                            AND r.status <> 'failed' AND r.cause LIKE 'staff:%'), 0) < b.price_minor
           AND NOT EXISTS (SELECT 1 FROM payments_payment p JOIN clinic_reviewitem r
                           ON r.key LIKE 'payment:' || p.id || ':%' WHERE p.booking_id = b.id)""",
     "5a every captured payment has one outcome": """

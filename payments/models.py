@@ -5,6 +5,8 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
+from django.utils import formats, timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
@@ -24,6 +26,18 @@ class PaymentQuerySet(LockingQuerySet):
 
     def captured(self):
         return self.filter(status=Status.CAPTURED)
+
+    def bought(self):
+        """What paid for the places that people have, or had."""
+        return self.filter(outcome=Outcome.BOUGHT)
+
+    def with_rest(self):
+        """Of which something is left to give back."""
+        return self.filter(refunded_minor__lt=F("captured_minor"))
+
+    def tries_of(self, bookings):
+        """Rows of booking, status and outcome."""
+        return self.filter(booking__in=bookings).values_list("booking", "status", "outcome")
 
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""
@@ -106,7 +120,10 @@ class Payment(models.Model):
         ordering = ["-created_at", "-pk"]
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
-        permissions = [("take_payment", _("Can take money at the counter"))]
+        permissions = [
+            ("take_payment", _("Can take money at the counter")),
+            ("refund", _("Can give money back, and decide about payments that don't match")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["booking"], condition=Q(outcome=Outcome.BOUGHT), name="payment_buys_once"
@@ -140,6 +157,11 @@ class Payment(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.captured_minor or self.amount_minor, self.currency)
+
+    @property
+    def left_minor(self) -> int:
+        """What may still be given back, in minor units."""
+        return self.captured_minor - self.refunded_minor
 
 
 class PaymentEvent(models.Model):
@@ -214,6 +236,10 @@ class RefundQuerySet(LockingQuerySet):
         """What goes back to a patient, with what it was paid by, the oldest first."""
         return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
 
+    def of_all(self, bookings):
+        """The same of many bookings at once."""
+        return self.filter(payment__booking__in=bookings).select_related("payment").order_by("pk")
+
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)
 
@@ -271,6 +297,34 @@ class Refund(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.amount_minor, self.payment.currency)
+
+    @property
+    def in_words(self) -> str:
+        """What became of it, in a few words: "₹500 sent back on 24 November"."""
+        if self.status == RefundStatus.DONE:
+            said = {
+                "amount": self.amount,
+                "day": formats.date_format(timezone.localtime(self.done_at), "j F"),
+            }
+            return gettext("%(amount)s sent back on %(day)s") % said
+        words = {
+            RefundStatus.BY_HAND: gettext("%(amount)s waits for you at the desk"),
+            RefundStatus.FAILED: gettext(
+                "%(amount)s could not be sent back yet: the clinic is looking at it"
+            ),
+        }
+        return words.get(self.status, gettext("%(amount)s on its way back")) % {"amount": self.amount}
+
+    @property
+    def why(self) -> str:
+        """Why it goes back, in a patient's words; "" where the page says that anyway."""
+        if self.cause == Outcome.SURPLUS:
+            return _("It was paid twice, or too late.")
+        return _("The clinic gives it back to you.") if self.cause.startswith("staff:") else ""
+
+    @property
+    def tone(self) -> str:
+        return {RefundStatus.DONE: "free", RefundStatus.FAILED: "late"}.get(self.status, "held")
 
     @property
     def is_ended(self) -> bool:

@@ -140,16 +140,23 @@ def mark(payment: Payment, status: Status, *, now, why: str = "") -> None:
 
 def owe(payment: Payment, cause: str, percent: int, *, now: datetime) -> Refund | None:
     """Reserves a refund on a locked payment: min(due, what is left of it). Once per cause."""
-    due = payment.captured_minor * percent // 100
-    amount = min(due, payment.captured_minor - payment.refunded_minor)
+    amount = min(payment.captured_minor * percent // 100, payment.left_minor)
     if amount <= 0 or payment.refunds.filter(cause=cause).exists():
         return None
+    return reserve(payment, cause, amount, now=now, why=cause)
+
+
+def reserve(payment: Payment, cause: str, amount: int, *, now: datetime, actor=None, why: str) -> Refund:
+    """Takes so many minor units of a locked payment as a refund that is due: the sweep sends it.
+
+    The caller has seen that as much is left of it.
+    """
     payment.refunded_minor += amount
     payment.save(update_fields=["refunded_minor"])
     refund = Refund.objects.create(
         payment=payment, cause=cause, amount_minor=amount, created_at=now, next_try_at=now
     )
-    note(payment, "refund due", now=now, amount_minor=amount, why=cause)
+    note(payment, "refund due", now=now, amount_minor=amount, actor=actor, why=why)
     return refund
 
 

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HTMX_STOP_POLLING
 
+from bookings import refund_rules
 from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.pages import private, see_other
@@ -27,8 +28,15 @@ log = logging.getLogger("clinic")
 
 def live_ticket(request, public_id, bookings) -> queries.LiveTicket:
     """The one of `bookings` behind a link, for whoever may see it (else 404), with its place in the line."""
-    visible = bookings.visible_to(request.user)
+    visible = queries.with_refund_mark(bookings.visible_to(request.user))
     return queries.live(get_object_or_404(visible, public_id=public_id), timezone.now())
+
+
+def terms_of(ticket) -> refund_rules.Terms:
+    """What the booking gives back when it is cancelled, as sold."""
+    booking = ticket.booking
+    price = {"price_minor": booking.price_minor, "currency": booking.currency}
+    return refund_rules.terms(booking.refund_rules, **price, starts=booking.starts, now=ticket.now)
 
 
 @private
@@ -51,7 +59,7 @@ def pay(request, public_id):
     elsewhere = [gateway for gateway in form.offered if not isinstance(gateway, OpensOnOurPage)]
     origins = [origin for gateway in elsewhere for origin in gateway.origins]
     page = csp_update({"form-action": origins})(render)
-    content = {"ticket": ticket, "booking": ticket.booking, "form": form}
+    content = {"ticket": ticket, "booking": ticket.booking, "form": form, "terms": terms_of(ticket)}
     return page(request, "payments/pay.html", content, status=422 if form.errors else 200)
 
 
@@ -64,6 +72,7 @@ def booking(request, public_id):
         "ticket": ticket,
         "booking": ticket.booking,
         "surplus": queries.surplus(ticket),
+        "may_cancel": ticket.may_cancel and ticket.booking.is_own_of(request.user),
         "next_windows": next_free(ticket.booking.schedule.doctor, ticket.now) if ticket.is_lost else [],
     }
     return render(request, "payments/booking.html", content)

@@ -60,10 +60,6 @@ class PaymentQuerySet(LockingQuerySet):
         """The one payment of this money, if the gateway named any."""
         return self.filter(gateway=gateway, gateway_payment=gateway_payment).exclude(gateway_payment="")
 
-    def with_rest(self):
-        """Of which something is left to give back."""
-        return self.filter(refunded_minor__lt=F("captured_minor"))
-
     def without_own_refund(self):
         """Whose refund was not made by us yet, whatever somebody gave back at the gateway."""
         return self.exclude(Exists(Refund.objects.filter(payment=OuterRef("pk"), cause=OuterRef("outcome"))))

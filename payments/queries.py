@@ -114,7 +114,7 @@ def surplus(ticket: LiveTicket) -> list[Payment]:
     """What a patient with a paid place paid beside it, and no refund was made of yet."""
     if not ticket.is_waiting:
         return []
-    return list(Payment.objects.owed_back().without_refund().filter(booking=ticket.booking))
+    return list(Payment.objects.owed_back().without_own_refund().filter(booking=ticket.booking))
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def why_not_own(booking: Booking, now: datetime) -> str:
 
 
 def words(booking: Booking, now: datetime) -> str:
-    """Which rule `percent_back` goes by, as one sentence."""
+    """Which rule `percent_back` goes by, as one sentence; that nothing comes back says the page."""
     if now < booking.created_at + grace():
         return _("You booked less than %(minutes)s minutes ago, so everything comes back.") % {
             "minutes": settings.REFUND_GRACE_MINUTES
@@ -63,7 +63,7 @@ def words(booking: Booking, now: datetime) -> str:
             return _("Your visit starts in more than %(hours)s hours: %(percent)s%% comes back.") % said
     if not rules:
         return _("This was sold without a refund.")
-    return _("Your visit starts in less than %(hours)s hours: nothing comes back.") % {"hours": rules[-1][0]}
+    return _("Your visit starts in less than %(hours)s hours.") % {"hours": rules[-1][0]}
 
 
 @dataclass(frozen=True)

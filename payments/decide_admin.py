@@ -17,7 +17,7 @@ from clinic.errors import Refused
 from clinic.forms import MoneyField
 from payments import staff_actions
 from payments.models import Payment
-from payments.queries import payment_in_question
+from payments.queries import payment_in_question, refund_by_hand
 from payments.states import Outcome
 from payments.timeline_queries import timeline
 
@@ -68,14 +68,19 @@ def decisions(payment, user, review_id=None) -> list[Tool]:
 
     found = []
     if payment.outcome == Outcome.REVIEW and not payment.refunded_minor:
-        found.append(tool(_("Accept it for the booking"), "accept"))
+        found.append(tool(_("Confirm its booking"), "accept"))
     if payment.left_minor:
         found.append(tool(_("Refund"), "refund"))
     return found
 
 
 def review_tools(request, item) -> list[Tool]:
-    """What resolves an item by deciding about its payment (settings.REVIEW_TOOLS)."""
+    """What resolves an item by doing something about its money (settings.REVIEW_TOOLS)."""
+    refund = refund_by_hand(item)
+    if refund and request.user.has_perm("payments.take_payment"):
+        return [
+            Tool(_("Handed back"), reverse("admin:payments_refund_hand_back", args=[refund.pk]), post=True)
+        ]
     payment = payment_in_question(item)
     return decisions(payment, request.user, item.pk) if payment else []
 

@@ -34,7 +34,8 @@ QUERIES = {
     "5e a cancelled booking's money is going back": """
         SELECT p.id FROM payments_payment p JOIN bookings_booking b ON b.id = p.booking_id
         WHERE p.outcome = 'bought' AND b.refund_percent > 0 AND b.refund_due_at < {minutes_ago_5}
-          AND NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.payment_id = p.id)""",
+          AND p.refunded_minor < p.captured_minor AND CAST(p.captured_minor AS BIGINT) * b.refund_percent >= 100
+          AND NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.payment_id = p.id AND r.cause = 'cancel')""",
     "6a refunds of a payment sum to what it gives back": """
         SELECT p.id FROM payments_payment p LEFT JOIN payments_refund r
         ON r.payment_id = p.id AND r.status <> 'failed'

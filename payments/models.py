@@ -159,6 +159,10 @@ class Payment(models.Model):
         """What may still be given back, in minor units."""
         return self.captured_minor - self.refunded_minor
 
+    def back(self, percent: int) -> int:
+        """Minor units that `percent` of it gives back: part of a unit stays, and never more than is left."""
+        return min(self.captured_minor * percent // 100, self.left_minor)
+
 
 class PaymentEvent(models.Model):
     """One thing that happened to a payment, never edited (append-only by trigger)."""
@@ -239,6 +243,13 @@ class RefundQuerySet(LockingQuerySet):
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)
 
+    def failed(self):
+        return self.filter(status=RefundStatus.FAILED)
+
+    def by_hand(self):
+        """Waiting to be handed back at the desk."""
+        return self.filter(status=RefundStatus.BY_HAND)
+
     def matching(self, key: str, gateway_refund: str):
         """The refund that a gateway's event speaks of, by our key or by the gateway's id."""
         names = Q(key=key) if key else Q(pk=None)
@@ -316,7 +327,7 @@ class Refund(models.Model):
         """Why it goes back, in a patient's words; "" where the page says that anyway."""
         if self.cause == Outcome.SURPLUS:
             return _("It was paid twice, or too late.")
-        return _("The clinic gives it back to you.") if self.cause.startswith("staff:") else ""
+        return _("The clinic decided to give it back.") if self.cause.startswith("staff:") else ""
 
     @property
     def tone(self) -> str:

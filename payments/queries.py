@@ -124,6 +124,8 @@ class Offer:
     percent: int | None
     """None where nothing was paid."""
     minor: int
+    gone_minor: int
+    """What went back before, or is about to: so much less comes back now."""
     currency: str
     rule: str
     why_not: str
@@ -133,9 +135,11 @@ class Offer:
 def offer(booking: Booking, now: datetime) -> Offer:
     """What cancelling would give back at this moment; the lock's clock decides in the end."""
     percent = percent_back(booking, now) if booking.gives_back else None
+    bought = Payment.objects.bought().filter(booking=booking).first()
     return Offer(
         percent=percent,
-        minor=amount_back(booking, percent or 0),
+        minor=bought.back(percent or 0) if bought else 0,
+        gone_minor=bought.refunded_minor if bought else 0,
         currency=booking.currency,
         rule=words(booking, now) if booking.gives_back and booking.price_minor else "",
         why_not=why_not_own(booking, now),
@@ -145,16 +149,22 @@ def offer(booking: Booking, now: datetime) -> Offer:
 def amount_back(booking: Booking, percent: int) -> int:
     """Minor units that `percent` gives back of what bought this place: never more than is left of it."""
     bought = Payment.objects.bought().filter(booking=booking).first()
-    return min(bought.captured_minor * percent // 100, bought.left_minor) if bought else 0
+    return bought.back(percent) if bought else 0
 
 
 def payment_in_question(item: ReviewItem) -> Payment | None:
-    """The payment that something to look at is about, by the item's key; None where it is about none."""
-    kind, pk, *_rest = f"{item.key}:".split(":")
-    if not pk.isdecimal():
+    """The payment that a decision can settle an item about, by the item's key: money that matches nothing,
+    or whose refund failed. A dispute is settled with the bank, so it has none."""
+    kind, _colon, rest = item.key.partition(":")
+    pk, _colon, fact = rest.partition(":")
+    if not pk.isdecimal() or fact.startswith("dispute"):
         return None
-    found = {
-        "payment": Payment.objects.filter(pk=pk),
-        "refund": Payment.objects.filter(refunds=pk),
-    }.get(kind, Payment.objects.none())
-    return found.first()
+    if kind == "refund" and not fact:
+        return Payment.objects.filter(refunds__in=Refund.objects.failed().filter(pk=pk)).first()
+    return Payment.objects.filter(pk=pk).first() if kind == "payment" else None
+
+
+def refund_by_hand(item: ReviewItem) -> Refund | None:
+    """The refund that an item asks the desk to hand back."""
+    kind, _colon, pk = item.key.partition(":")
+    return Refund.objects.by_hand().filter(pk=pk).first() if kind == "refund" and pk.isdecimal() else None

@@ -140,7 +140,7 @@ def mark(payment: Payment, status: Status, *, now, why: str = "") -> None:
 
 def owe(payment: Payment, cause: str, percent: int, *, now: datetime) -> Refund | None:
     """Reserves a refund on a locked payment: min(due, what is left of it). Once per cause."""
-    amount = min(payment.captured_minor * percent // 100, payment.left_minor)
+    amount = payment.back(percent)
     if amount <= 0 or payment.refunds.filter(cause=cause).exists():
         return None
     return reserve(payment, cause, amount, now=now, why=cause)

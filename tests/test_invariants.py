@@ -245,6 +245,13 @@ def a_cancelled_booking_whose_money_stays():
     return booking.payments.get()
 
 
+@fault(CANCELLED)
+def a_cancelled_booking_of_whose_money_only_a_part_went_back_before():
+    payment = a_cancelled_booking_whose_money_stays()
+    refund(payment, 10000)
+    return change(payment, refunded_minor=10000)
+
+
 def refund(payment, amount_minor: int) -> Refund:
     now = timezone.now()
     return Refund.objects.create(

@@ -76,7 +76,7 @@ def test_what_staff_gave_back_is_not_given_back_again_on_cancellation(client, ma
     booking = f.paid(f.window())
     client.post(url(booking.payments.get()), form())
     page = client.get(f"/b/{booking.public_id}/cancel/").content.decode()
-    assert "You get ₹300 back" in page
+    assert "You get ₹300 back" in page and "₹200 of what you paid went back before." in page
     client.post(f"/b/{booking.public_id}/cancel/", {"percent": "100"})
     money_goes_back()
     assert sorted(Refund.objects.values_list("amount_minor", flat=True)) == [20000, 30000]
@@ -86,6 +86,7 @@ def test_what_staff_gave_back_is_not_given_back_again_on_cancellation(client, ma
 def test_what_went_back_whole_leaves_the_sweep_nothing_to_do_after_a_cancellation(client, manager):
     booking = f.paid(f.window())
     client.post(url(booking.payments.get()), form(amount="500"))
+    assert "₹500 went back before." in client.get(f"/b/{booking.public_id}/cancel/").content.decode()
     client.post(f"/b/{booking.public_id}/cancel/", {"percent": "100"})
     assert sweeps.make_refunds() == 0
     money_goes_back()
@@ -178,7 +179,7 @@ def test_an_item_about_a_payment_offers_what_resolves_it(client, manager):
     page = client.get(f"/admin/clinic/reviewitem/{item.pk}/change/").content.decode()
     for name in ("refund", "accept"):
         assert url(payment, name, item) in page
-    assert "Accept, with a note" in page
+    assert "Accept as it is, with a note" in page
 
 
 def test_a_refund_resolves_the_item_and_says_how(client, manager):
@@ -200,6 +201,55 @@ def test_an_item_about_something_else_is_not_resolved_by_a_refund(client, manage
         client.post(f"{url(payment)}?review={about}", form(amount="1"))
     other.refresh_from_db()
     assert other.resolved_at is None
+
+
+def test_a_refund_that_failed_is_sent_again_from_its_item(client, manager):
+    booking = f.paid(f.window())
+    client.post(url(booking.payments.get()), form())
+    Refund.objects.update(status=RefundStatus.FAILED)
+    payment = booking.payments.get()
+    Payment.objects.update(refunded_minor=0)
+    item = ReviewItem.objects.create(key=f"refund:{Refund.objects.get().pk}", subject="A refund failed")
+    page = client.get(f"/admin/clinic/reviewitem/{item.pk}/change/").content.decode()
+    assert url(payment, item=item) in page
+    client.post(url(payment, item=item), form())
+    item.refresh_from_db()
+    assert item.resolved_by == manager
+    assert given_back(payment) == 20000
+
+
+def test_what_is_to_be_handed_back_is_ticked_off_from_its_item_and_by_no_further_refund(client):
+    reception = f.staff("Reception")
+    client.force_login(reception)
+    booking = walk_in(
+        schedule_id=f.window().pk, who=f.guest(), method="cash", actor=reception, request_key=uuid4()
+    )
+    payment = booking.payments.get()
+    boss = f.staff("Manager")
+    client.force_login(boss)
+    client.post(url(payment), form())
+    money_goes_back()
+    item, refund = ReviewItem.objects.get(), Refund.objects.get()
+    client.post(url(payment, item=item), form(amount="1"))
+    item.refresh_from_db()
+    assert item.resolved_at is None
+    client.force_login(reception)
+    page = client.get(f"/admin/clinic/reviewitem/{item.pk}/change/").content.decode()
+    assert f"/admin/payments/refund/{refund.pk}/handed-back/" in page
+    client.post(f"/admin/payments/refund/{refund.pk}/handed-back/")
+    item.refresh_from_db()
+    assert item.resolved_by == reception
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("fact", ["dispute:evt_1", "refund"])
+def test_a_dispute_is_settled_with_the_bank_and_a_refund_in_doubt_by_nobody_here(client, manager, fact):
+    payment = f.paid(f.window()).payments.get()
+    key = f"payment:{payment.pk}:{fact}" if fact != "refund" else "refund:1:done"
+    item = ReviewItem.objects.create(key=key, subject="Odd")
+    page = client.get(f"/admin/clinic/reviewitem/{item.pk}/change/").content.decode()
+    assert "Accept as it is, with a note" in page
+    assert url(payment) not in page
 
 
 def test_accepted_money_buys_its_place_after_all(client, manager):

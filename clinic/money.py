@@ -30,6 +30,12 @@ def to_major(minor: int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-exponent(currency))
 
 
+def signed(minor: int, currency: str) -> str:
+    """For people, with its sign: "+₹500", "−₹500"; nothing is "₹0"."""
+    sign = "+" if minor > 0 else "−" if minor < 0 else ""
+    return sign + display(abs(minor), currency)
+
+
 def display(minor: int, currency: str) -> str:
     """For people: "₹1,500", "₹500.50", "CHF 30". Whole amounts carry no decimals."""
     major = to_major(minor, currency)

@@ -7,7 +7,7 @@ ROLES = {
     "Reception": [
         "schedules.view_schedule", "schedules.add_schedule", "bookings.view_booking", "bookings.run_desk",
         "bookings.view_bookingevent", "clinic.view_patient", "clinic.change_patient", "clinic.view_doctor",
-        "payments.take_payment", "payments.view_payment", "payments.view_refund",
+        "payments.take_payment", "payments.view_payment", "payments.view_refund", "payments.view_receipt",
         "clinic.view_reviewitem",
     ],
     "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient"],
@@ -21,6 +21,7 @@ ROLES = {
         "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user",
         "payments.take_payment", "payments.view_payment", "payments.view_paymentevent",
         "payments.view_gatewayevent", "payments.view_refund", "payments.change_refund",
+        "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry",
     ],
 }  # fmt: skip
 

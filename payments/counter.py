@@ -18,6 +18,7 @@ from clinic.errors import Refused
 from clinic.models import Patient, ReviewItem
 from clinic.transactions import action
 from payments import steps
+from payments.ledger_actions import book_at_once
 from payments.models import Payment, Refund
 from payments.states import Method, Outcome, RefundStatus
 from payments.states import Status as PaymentStatus
@@ -39,12 +40,14 @@ def walk_in(
     Raises Refused: CLOSED, FULL, ALREADY_BOOKED, REQUEST_REUSED.
     """
     try:
-        return _walk_in(schedule_id, who, method, actor, request_key, extra_place)
+        booking = _walk_in(schedule_id, who, method, actor, request_key, extra_place)
     except IntegrityError as error:
         # Only the key can collide, with a form that was used for another window.
         if Booking.objects.filter(request_key=request_key).exists():
             raise places.reused() from error
         raise
+    book_at_once(booking)
+    return booking
 
 
 @action
@@ -113,10 +116,17 @@ def take(booking: Booking, method: Method, *, now, actor) -> Payment:
     return payment
 
 
-@action
 def hand_back(refund_id: int, *, actor) -> Refund:
-    """The money of a refund by hand was given to the patient: it is done, and need not be looked
-    at any more. Raises Refused (NOT_BY_HAND) for any other refund, and for one that is done."""
+    """The money of a refund by hand was given to the patient: it is done, has its credit note, and
+    need not be looked at any more. Raises Refused (NOT_BY_HAND) for any other refund, and for one
+    that is done."""
+    refund = _hand_back(refund_id, actor)
+    book_at_once(refund.payment.booking)
+    return refund
+
+
+@action
+def _hand_back(refund_id: int, actor) -> Refund:
     payment_id = Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
     payment = Payment.objects.locked().get(pk=payment_id)
     refund = Refund.objects.locked().get(pk=refund_id)

@@ -10,7 +10,18 @@ from django.utils.translation import gettext_lazy as _
 from bookings.models import Booking
 from clinic import money
 from clinic.transactions import LockingQuerySet
-from payments.states import OPEN, RETURNED, SENDABLE, UNDER_WAY, Method, Outcome, RefundStatus, Status
+from payments import ledger_models  # noqa: F401  (Django looks for models here)
+from payments.states import (
+    OPEN,
+    RECEIPTED,
+    RETURNED,
+    SENDABLE,
+    UNDER_WAY,
+    Method,
+    Outcome,
+    RefundStatus,
+    Status,
+)
 
 
 class PaymentQuerySet(LockingQuerySet):
@@ -43,6 +54,13 @@ class PaymentQuerySet(LockingQuerySet):
     def owed_back(self):
         """Captured payments that bought nothing."""
         return self.captured().filter(outcome__in=RETURNED)
+
+    def without_receipt(self):
+        """Judged money that is not in the books yet, in the order in which it came."""
+        return self.captured().filter(outcome__in=RECEIPTED, receipt=None).order_by("captured_at", "pk")
+
+    def with_visit(self):
+        return self.select_related("booking__patient", "booking__schedule__doctor")
 
     def matching(self, gateway: str, key: str, reference: str, gateway_payment: str):
         """The attempts that a gateway's event may speak of, by any of its names."""
@@ -199,6 +217,17 @@ class RefundQuerySet(LockingQuerySet):
     def of(self, booking):
         """What goes back to a patient, with what it was paid by, the oldest first."""
         return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
+
+    def without_credit_note(self):
+        """Money that went back and is not in the books yet, of payments that are, in the order in which it went."""
+        return self.filter(status=RefundStatus.DONE, receipt=None, payment__receipt__isnull=False).order_by(
+            "done_at", "pk"
+        )
+
+    def with_visit(self):
+        return self.select_related(
+            "payment__receipt__series", "payment__booking__patient", "payment__booking__schedule__doctor"
+        )
 
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)

@@ -9,6 +9,7 @@ from bookings.models import Booking
 from bookings.queries import Ticket, ticket
 from bookings.states import OCCUPYING
 from bookings.states import Status as BookingStatus
+from payments.ledger_models import Receipt
 from payments.models import Payment, Refund
 from payments.states import Outcome, Status
 
@@ -50,6 +51,11 @@ class LiveTicket(Ticket):
         return self.booking.status in OCCUPYING
 
     @property
+    def has_receipt(self) -> bool:
+        """Money came: by the price of a place that is theirs, or it is on its way back."""
+        return bool(self.refunds) or (self.has_slip and self.booking.price_minor > 0)
+
+    @property
     def version(self) -> str:
         money = [f"{refund.pk}{refund.status}" for refund in self.refunds]
         return "-".join([super().version, f"{self.declined:d}{self.under_review:d}", *money])
@@ -69,6 +75,12 @@ def live(booking: Booking, now: datetime) -> LiveTicket:
             under_review=(Status.CAPTURED, Outcome.REVIEW) in tries,
         )
     return LiveTicket(booking, now, refunds=tuple(Refund.objects.of(booking)))
+
+
+def papers(booking: Booking) -> dict:
+    """Receipts and credit notes of a booking, and whether the worker still has one to make."""
+    awaited = Payment.objects.without_receipt().filter(booking=booking).exists()
+    return {"booking": booking, "receipts": list(Receipt.objects.of(booking)), "awaited": awaited}
 
 
 def surplus(ticket: LiveTicket) -> list[Payment]:

@@ -8,6 +8,7 @@ ROLES = {
         "schedules.view_schedule", "schedules.add_schedule", "bookings.view_booking", "bookings.run_desk",
         "bookings.view_bookingevent", "clinic.view_patient", "clinic.change_patient", "clinic.view_doctor",
         "payments.take_payment", "payments.view_payment", "payments.view_refund", "payments.view_receipt",
+        "payments.view_drawer",
         "clinic.view_reviewitem",
     ],
     "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient"],
@@ -22,6 +23,7 @@ ROLES = {
         "payments.take_payment", "payments.view_payment", "payments.view_paymentevent",
         "payments.view_gatewayevent", "payments.view_refund", "payments.change_refund",
         "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry",
+        "payments.view_drawer", "payments.change_drawer",
     ],
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from clinic.adminsite import Tile, require
 from clinic.errors import Refused
 from payments import (
     counter,
+    drawer_admin,  # noqa: F401  (Django looks for tables here)
     ledger_admin,  # noqa: F401  (Django looks for tables here)
 )
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund

@@ -18,6 +18,7 @@ from clinic.errors import Refused
 from clinic.models import Patient, ReviewItem
 from clinic.transactions import action
 from payments import steps
+from payments.drawer_steps import lock_drawer_of
 from payments.ledger_actions import book_at_once
 from payments.models import Payment, Refund
 from payments.states import Method, Outcome, RefundStatus
@@ -98,7 +99,7 @@ def add_place(schedule: Schedule, *, actor, reason: str) -> None:
 
 
 def take(booking: Booking, method: Method, *, now, actor) -> Payment:
-    """Records money taken by hand for a booking that it has just bought."""
+    """Records money taken by hand for a booking that it has just bought; into the actor's drawer, if one is open."""
     payment = Payment.objects.create(
         booking=booking,
         gateway="manual",
@@ -109,6 +110,7 @@ def take(booking: Booking, method: Method, *, now, actor) -> Payment:
         status=PaymentStatus.CAPTURED,
         outcome=Outcome.BOUGHT,
         taken_by=actor,
+        drawer=lock_drawer_of(actor),
         created_at=now,
         captured_at=now,
     )
@@ -135,6 +137,8 @@ def _hand_back(refund_id: int, actor) -> Refund:
         raise Refused("NOT_BY_HAND", _("This refund is not waiting to be handed back."), refund=refund)
     now = timezone.now()
     steps.record_refund(payment, refund, RefundStatus.DONE, now=now, actor=actor)
+    refund.drawer = lock_drawer_of(actor)
+    refund.save(update_fields=["drawer"])
     ReviewItem.objects.open().filter(key=f"refund:{refund.pk}").update(
         resolved_at=now, resolved_by=actor, note=_("Handed back at the desk")
     )

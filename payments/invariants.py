@@ -75,6 +75,13 @@ QUERIES = {
         SELECT s.id FROM payments_receiptseries s LEFT JOIN payments_receipt r ON r.series_id = s.id
         GROUP BY s.id, s.last_number
         HAVING s.last_number <> COUNT(r.id) OR s.last_number <> COALESCE(MAX(r.number), 0)""",
+    "7f a counted drawer was expected to hold its float and the cash that moved": """
+        SELECT d.id FROM payments_drawer d WHERE d.closed_at IS NOT NULL AND d.expected_minor <> d.float_minor
+          + COALESCE((SELECT SUM(p.captured_minor) FROM payments_payment p
+                      WHERE p.drawer_id = d.id AND p.method = 'cash' AND p.currency = d.currency), 0)
+          - COALESCE((SELECT SUM(f.amount_minor) FROM payments_refund f
+                      JOIN payments_payment p ON p.id = f.payment_id
+                      WHERE f.drawer_id = d.id AND p.method = 'cash' AND p.currency = d.currency), 0)""",
     "9 no inbox row waits more than five minutes without a reason": """
         SELECT id FROM payments_gatewayevent
         WHERE processed_at IS NULL AND error = '' AND received_at < {minutes_ago_5}""",

@@ -11,6 +11,7 @@ from bookings.models import Booking
 from clinic import money
 from clinic.transactions import LockingQuerySet
 from payments import ledger_models  # noqa: F401  (Django looks for models here)
+from payments.drawer_models import Drawer
 from payments.states import (
     OPEN,
     RECEIPTED,
@@ -39,6 +40,9 @@ class PaymentQuerySet(LockingQuerySet):
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""
         return self.captured().filter(captured_at__date=day)
+
+    def at_counter(self):
+        return self.exclude(method="")
 
     def net_by_currency(self):
         """Rows of currency and net: captured less given back, or about to be."""
@@ -99,6 +103,14 @@ class Payment(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("taken by"),
+    )
+    drawer = models.ForeignKey(
+        Drawer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payments",
+        verbose_name=_("cash drawer"),
     )
     created_at = models.DateTimeField(_("created"))
     captured_at = models.DateTimeField(_("captured at"), null=True, blank=True)
@@ -218,6 +230,11 @@ class RefundQuerySet(LockingQuerySet):
         """What goes back to a patient, with what it was paid by, the oldest first."""
         return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
 
+    def handed_back_on(self, day):
+        """What went back by hand on one of the clinic's days, with its drawer."""
+        by_hand = self.filter(status=RefundStatus.DONE, done_at__date=day).exclude(payment__method="")
+        return by_hand.select_related("payment", "drawer__opened_by")
+
     def without_credit_note(self):
         """Money that went back and is not in the books yet, of payments that are, in the order in which it went."""
         return self.filter(status=RefundStatus.DONE, receipt=None, payment__receipt__isnull=False).order_by(
@@ -255,6 +272,9 @@ class Refund(models.Model):
     cause = models.CharField(_("cause"), max_length=60)
     amount_minor = models.PositiveIntegerField(_("amount"))
     status = models.CharField(_("status"), max_length=8, choices=RefundStatus, default=RefundStatus.DUE)
+    drawer = models.ForeignKey(
+        Drawer, models.PROTECT, null=True, blank=True, related_name="refunds", verbose_name=_("cash drawer")
+    )
     gateway_refund = models.CharField(_("the gateway's refund"), max_length=255, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     next_try_at = models.DateTimeField(_("next try"))

@@ -14,8 +14,8 @@ from bookings import actions, invariants
 from bookings.models import BookingEvent
 from bookings.states import Status
 from clinic.models import ReviewItem
+from payments import drawer_actions, sweeps
 from payments import invariants as money_invariants
-from payments import sweeps
 from payments.ledger_models import LedgerEntry, Receipt
 from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Refund
@@ -375,6 +375,17 @@ def a_share_of_money_that_went_back():
 def a_number_that_was_given_to_nothing():
     series = paid_and_booked().receipt.series
     return change(series, last_number=2)
+
+
+DRAWER = "7f a counted drawer was expected to hold its float and the cash that moved"
+
+
+@fault(DRAWER)
+def cash_that_went_into_a_drawer_after_it_was_counted():
+    drawer = drawer_actions.open_drawer(float_minor=0, actor=f.user())
+    drawer_actions.close_drawer(drawer.pk, counted_minor=0, note="", actor=drawer.opened_by)
+    change(f.paid(f.window()).payments.get(), drawer=drawer, method="cash")
+    return drawer
 
 
 PLANTS = [(name, plant) for name, plants in FAULTS.items() for plant in plants]

@@ -11,7 +11,8 @@ ROLES = {
         "payments.view_drawer",
         "clinic.view_reviewitem",
     ],
-    "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient"],
+    "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient",
+               "payments.view_own_earnings"],
     "Manager": [
         "schedules.view_schedule", "schedules.add_schedule", "schedules.change_schedule", "schedules.overbook",
         "bookings.view_booking", "bookings.run_desk", "bookings.view_bookingevent",
@@ -22,7 +23,7 @@ ROLES = {
         "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user",
         "payments.take_payment", "payments.view_payment", "payments.view_paymentevent",
         "payments.view_gatewayevent", "payments.view_refund", "payments.change_refund",
-        "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry",
+        "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry", "payments.adjust_ledger", "payments.view_own_earnings",
         "payments.view_drawer", "payments.change_drawer",
     ],
 }  # fmt: skip

@@ -339,7 +339,12 @@ RAZORPAY_WEBHOOK_SECRET = env("RAZORPAY_WEBHOOK_SECRET")
 RAZORPAY_WEBHOOK_SECRET_PREVIOUS = env("RAZORPAY_WEBHOOK_SECRET_PREVIOUS")
 RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
 DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
-ADMIN_PAGES = ["bookings.desk_views.PAGES", "payments.counter_views.PAGES", "payments.drawer_views.PAGES"]
+ADMIN_PAGES = [
+    "bookings.desk_views.PAGES",
+    "payments.counter_views.PAGES",
+    "payments.drawer_views.PAGES",
+    "payments.earnings_views.PAGES",
+]
 """Admin's own pages, beside its tables."""
 DESK_TILES = [
     "bookings.desk_views.TODAY_TILE",
@@ -347,6 +352,7 @@ DESK_TILES = [
     "bookings.desk_views.DESK_TILE",
     "payments.admin.MONEY_TILE",
     "payments.drawer_views.CASH_TILE",
+    "payments.earnings_views.EARNINGS_TILE",
     "clinic.admin.REVIEW_TILE",
 ]
 """What admin offers first, in this order, to those who may."""

@@ -1,14 +1,21 @@
 """Money into the books, one payment or refund at a time. The lock of the series makes one of any rivals."""
 
 import logging
+from uuid import UUID
 
+from django.conf import settings
+from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from bookings.models import Booking
+from clinic.errors import Refused
+from clinic.models import Doctor
 from clinic.transactions import action
 from payments import ledger_steps as steps
-from payments.ledger_models import Receipt
+from payments.ledger_models import LedgerEntry, Receipt
 from payments.models import Payment, Refund
+from payments.states import EntryKind
 
 log = logging.getLogger("clinic")
 
@@ -49,3 +56,28 @@ def book_at_once(booking: Booking) -> None:
             book_refund(refund)
     except Exception:
         log.exception("receipt-later", extra={"booking": booking.pk})
+
+
+def adjust(doctor: Doctor, *, amount_minor: int, reason: str, key: UUID, actor) -> LedgerEntry:
+    """Adds to what a doctor earned, or takes from it, by hand and with a reason. The same `key`
+    returns the same entry. Raises Refused (NOTHING) for no amount."""
+    if not amount_minor:
+        raise Refused("NOTHING", _("Write an amount, with a minus to take it away."))
+    try:
+        return _adjust(doctor, amount_minor, reason, key, actor)
+    except IntegrityError:
+        return LedgerEntry.objects.get(key=key)
+
+
+@action
+def _adjust(doctor, amount_minor, reason, key, actor) -> LedgerEntry:
+    return LedgerEntry.objects.create(
+        doctor=doctor,
+        kind=EntryKind.ADJUSTMENT,
+        amount_minor=amount_minor,
+        currency=settings.CLINIC_CURRENCY,
+        key=key,
+        at=timezone.now(),
+        reason=reason,
+        actor=actor,
+    )

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Sum, Window
 from django.utils.translation import gettext_lazy as _
 
 from clinic import money
@@ -93,6 +93,22 @@ class Receipt(models.Model):
         return self.kind == ReceiptKind.CREDIT_NOTE
 
 
+class LedgerEntryQuerySet(models.QuerySet):
+    def of(self, doctor):
+        return self.filter(doctor=doctor)
+
+    def balances(self):
+        """Rows of doctor, currency and what the clinic owes them: the sum of all entries, stored nowhere."""
+        by_doctor = self.order_by("doctor__name", "currency").values("doctor", "doctor__name", "currency")
+        return by_doctor.annotate(balance=Sum("amount_minor"))
+
+    def with_running_balance(self):
+        """Each entry with what was owed after it, in its currency; the latest first."""
+        running = Window(Sum("amount_minor"), partition_by=["doctor", "currency"], order_by="id")
+        visits = "payment__booking__schedule", "refund__payment__booking__schedule", "actor"
+        return self.annotate(balance_minor=running).select_related(*visits).order_by("-pk")
+
+
 class LedgerEntry(models.Model):
     """One line of what the clinic owes a doctor: plus is theirs. Append-only by trigger."""
 
@@ -116,6 +132,7 @@ class LedgerEntry(models.Model):
         related_name="ledger",
         verbose_name=_("refund"),
     )
+    key = models.UUIDField(unique=True, null=True, blank=True, editable=False)
     at = models.DateTimeField(_("when"))
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     actor = models.ForeignKey(
@@ -127,8 +144,14 @@ class LedgerEntry(models.Model):
         verbose_name=_("who"),
     )
 
+    objects = LedgerEntryQuerySet.as_manager()
+
     class Meta:
         ordering = ["-pk"]
+        permissions = [
+            ("view_own_earnings", _("Can see what they earned themselves")),
+            ("adjust_ledger", _("Can adjust what a doctor earned")),
+        ]
         verbose_name = _("ledger entry")
         verbose_name_plural = _("ledger")
         constraints = [
@@ -161,3 +184,9 @@ class LedgerEntry(models.Model):
     def amount(self) -> str:
         """With its sign: "−₹500"."""
         return money.signed(self.amount_minor, self.currency)
+
+    @property
+    def visit(self):
+        """The booking that it is about; None for an adjustment."""
+        payment = self.refund.payment if self.refund else self.payment
+        return payment and payment.booking

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.contrib import admin, messages
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -15,7 +16,11 @@ from clinic import money
 from clinic.admin import ReadableAdmin, ReadableInline, Tool
 from clinic.adminsite import Tile, require
 from clinic.errors import Refused
-from payments import counter
+from payments import (
+    counter,
+    drawer_admin,  # noqa: F401  (Django looks for tables here)
+    ledger_admin,  # noqa: F401  (Django looks for tables here)
+)
 from payments.decide_admin import DecidedAdmin
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund
 from payments.states import RefundStatus
@@ -70,6 +75,10 @@ class PaymentAdmin(DecidedAdmin):
         "visit", "patient", "sum", "given_back", "gateway", "method", "status", "outcome", "created_at",
         "captured_at", "taken_by", "reference", "gateway_payment", "reason", "key",
     ]  # fmt: skip
+
+    def tools(self, request, payment):
+        paper = reverse("receipt", args=[payment.booking.public_id])
+        return [Tool(_("Receipt"), paper)] if payment.captured_minor else []
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount_minor")
     def sum(self, payment):

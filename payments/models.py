@@ -12,7 +12,19 @@ from django.utils.translation import gettext_lazy as _
 from bookings.models import Booking
 from clinic import money
 from clinic.transactions import LockingQuerySet
-from payments.states import OPEN, RETURNED, SENDABLE, UNDER_WAY, Method, Outcome, RefundStatus, Status
+from payments import ledger_models  # noqa: F401  (Django looks for models here)
+from payments.drawer_models import Drawer
+from payments.states import (
+    OPEN,
+    RECEIPTED,
+    RETURNED,
+    SENDABLE,
+    UNDER_WAY,
+    Method,
+    Outcome,
+    RefundStatus,
+    Status,
+)
 
 
 class PaymentQuerySet(LockingQuerySet):
@@ -43,6 +55,9 @@ class PaymentQuerySet(LockingQuerySet):
         """What was paid on one of the clinic's days."""
         return self.captured().filter(captured_at__date=day)
 
+    def at_counter(self):
+        return self.exclude(method="")
+
     def net_by_currency(self):
         """Rows of currency and net: captured less given back, or about to be."""
         net = models.Sum(F("captured_minor") - F("refunded_minor"))
@@ -67,6 +82,13 @@ class PaymentQuerySet(LockingQuerySet):
     def owed_back(self):
         """Captured payments that bought nothing."""
         return self.captured().filter(outcome__in=RETURNED)
+
+    def without_receipt(self):
+        """Judged money that is not in the books yet, in the order in which it came."""
+        return self.captured().filter(outcome__in=RECEIPTED, receipt=None).order_by("captured_at", "pk")
+
+    def with_visit(self):
+        return self.select_related("booking__patient", "booking__schedule__doctor")
 
     def matching(self, gateway: str, key: str, reference: str, gateway_payment: str):
         """The attempts that a gateway's event may speak of, by any of its names."""
@@ -105,6 +127,14 @@ class Payment(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("taken by"),
+    )
+    drawer = models.ForeignKey(
+        Drawer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payments",
+        verbose_name=_("cash drawer"),
     )
     created_at = models.DateTimeField(_("created"))
     captured_at = models.DateTimeField(_("captured at"), null=True, blank=True)
@@ -240,6 +270,22 @@ class RefundQuerySet(LockingQuerySet):
         """The same of many bookings at once."""
         return self.filter(payment__booking__in=bookings).select_related("payment").order_by("pk")
 
+    def handed_back_on(self, day):
+        """What went back by hand on one of the clinic's days, with its drawer."""
+        by_hand = self.filter(status=RefundStatus.DONE, done_at__date=day).exclude(payment__method="")
+        return by_hand.select_related("payment", "drawer__opened_by")
+
+    def without_credit_note(self):
+        """Money that went back and is not in the books yet, of payments that are, in the order in which it went."""
+        return self.filter(status=RefundStatus.DONE, receipt=None, payment__receipt__isnull=False).order_by(
+            "done_at", "pk"
+        )
+
+    def with_visit(self):
+        return self.select_related(
+            "payment__receipt__series", "payment__booking__patient", "payment__booking__schedule__doctor"
+        )
+
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)
 
@@ -273,6 +319,9 @@ class Refund(models.Model):
     cause = models.CharField(_("cause"), max_length=60)
     amount_minor = models.PositiveIntegerField(_("amount"))
     status = models.CharField(_("status"), max_length=8, choices=RefundStatus, default=RefundStatus.DUE)
+    drawer = models.ForeignKey(
+        Drawer, models.PROTECT, null=True, blank=True, related_name="refunds", verbose_name=_("cash drawer")
+    )
     gateway_refund = models.CharField(_("the gateway's refund"), max_length=255, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     next_try_at = models.DateTimeField(_("next try"))

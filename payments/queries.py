@@ -12,6 +12,7 @@ from bookings.refund_rules import percent_back, why_not_own, words
 from bookings.states import OCCUPYING
 from bookings.states import Status as BookingStatus
 from clinic.models import ReviewItem
+from payments.ledger_models import Receipt
 from payments.models import Payment, Refund
 from payments.states import Outcome, Status
 
@@ -108,6 +109,12 @@ def judged(tries: set) -> dict[str, bool]:
         "declined": (Status.FAILED, "") in tries,
         "under_review": (Status.CAPTURED, Outcome.REVIEW) in tries,
     }
+
+
+def papers(booking: Booking) -> dict:
+    """Receipts and credit notes of a booking, and whether the worker still has one to make."""
+    awaited = Payment.objects.without_receipt().filter(booking=booking).exists()
+    return {"booking": booking, "receipts": list(Receipt.objects.of(booking)), "awaited": awaited}
 
 
 def surplus(ticket: LiveTicket) -> list[Payment]:

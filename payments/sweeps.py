@@ -5,13 +5,15 @@ import logging
 from django.utils import timezone
 
 from clinic.sweeping import each
-from payments import actions, attempt_actions
+from payments import actions, attempt_actions, ledger_actions
 from payments.gateways.base import GatewayError
 from payments.models import GatewayEvent, Payment, Refund
 from payments.states import Outcome
 
 log = logging.getLogger("clinic")
 BATCH = 100
+BOOKED_AT_ONCE = 1000
+"""Much more at once: it asks no gateway, and a new installation of this version has its whole past to book."""
 
 
 def process_inbox() -> int:
@@ -60,6 +62,16 @@ def make_refunds() -> int:
     due = [(pk, Outcome(outcome).value, 100) for pk, outcome in returned]
     due += [(pk, "cancel", percent) for pk, percent in cancelled]
     return each(lambda owed: actions.owe(*owed) is not None, due)
+
+
+def book_ledger() -> int:
+    """Receipts and doctors' earnings for money that came, then credit notes for money that went
+    back, each in the order in which it moved."""
+    came = Payment.objects.without_receipt().with_visit()[:BOOKED_AT_ONCE]
+    booked = each(ledger_actions.book_payment, came)
+    return booked + each(
+        ledger_actions.book_refund, Refund.objects.without_credit_note().with_visit()[:BOOKED_AT_ONCE]
+    )
 
 
 def send_refunds() -> int:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("pay/<str:public_id>/<str:gateway>/back/", checkout_views.checkout_back, name="checkout-back"),
     path("b/<str:public_id>/", views.booking, name="booking"),
     path("b/<str:public_id>/status", views.status, name="booking-status"),
+    path("b/<str:public_id>/receipt/", views.receipt, name="receipt"),
     path("b/<str:public_id>/return/", views.come_back, name="booking-return"),
     path("b/<str:public_id>/cancel/", cancel_views.cancel, name="cancel"),
     path("api/v1/webhooks/<str:gateway>", views.webhook, name="webhook"),

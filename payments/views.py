@@ -109,6 +109,15 @@ def not_told_yet(request, booking: Booking, error: GatewayError) -> None:
     )
 
 
+@private
+@require_safe
+def receipt(request, public_id):
+    """Receipts and credit notes of a booking, as they were issued, to be printed."""
+    visible = Booking.objects.visible_to(request.user)
+    papers = queries.papers(get_object_or_404(visible, public_id=public_id))
+    return render(request, "payments/receipt.html", papers)
+
+
 @csrf_exempt
 @require_POST
 def webhook(request, gateway):

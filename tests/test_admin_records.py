@@ -57,15 +57,23 @@ def test_the_index_shows_each_role_its_own_work_first(client):
     for role in ("Reception", "Doctor", "Manager"):
         client.force_login(factories.staff(role))
         tiles[role] = [str(tile.label) for tile, _count, _word in client.get("/admin/").context["counted"]]
-    assert tiles["Reception"] == tiles["Manager"] == ["Today", "Walk-in", "Desk", "Money", "To look at"]
-    assert tiles["Doctor"] == ["Today", "Desk"]
+    assert tiles["Reception"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "To look at"]
+    assert tiles["Manager"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "Earnings", "To look at"]
+    assert tiles["Doctor"] == ["Today", "Desk", "Earnings"]
 
 
 def test_the_index_counts_the_day(client, reception):
     window = factories.window(starts_in=-timedelta(seconds=1), capacity=5)
     sell(reception, window)
     counts = {str(tile.label): count for tile, count, _word in client.get("/admin/").context["counted"]}
-    assert counts == {"Today": "1", "Walk-in": "4", "Desk": "0", "Money": "₹500", "To look at": "0"}
+    assert counts == {
+        "Today": "1",
+        "Walk-in": "4",
+        "Desk": "0",
+        "Money": "₹500",
+        "Cash desk": "0",
+        "To look at": "0",
+    }
 
 
 def test_staff_sign_in_through_the_clinics_own_page(client):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("bookings", "0002_no_overlap"),
-        ("payments", "0002_append_only"),
+        ("payments", "0006_adjustments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

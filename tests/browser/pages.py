@@ -17,6 +17,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from playwright.sync_api import Page
 
 from clinic.models import User
+from payments.queries import payment_in_question
 from payments.sample.people import PASSWORD
 from tests.browser.scene import Scene
 
@@ -149,6 +150,10 @@ def search(words: str) -> Callable[[Page, Scene], None]:
     return type_it
 
 
+def paid_wrongly(scene: Scene) -> list[int]:
+    return [payment_in_question(scene.review).pk]
+
+
 def booking(state: str, who: str = "", name: str = "booking") -> Stop:
     return Stop(name=name, who=who, arguments=lambda scene: [getattr(scene, state).public_id])
 
@@ -162,6 +167,7 @@ STOPS = {
         booking("held", name="pay"),
         booking("confirmed"),
         booking("confirmed", name="slip"),
+        booking("confirmed", name="cancel"),
         Stop(name="demo-gateway", arguments=lambda scene: [scene.order.key]),
         Stop(name="appointments", who=PATIENT),
         Stop(name="board"),
@@ -202,6 +208,10 @@ STOPS = {
             who=MANAGER,
             arguments=lambda scene: [scene.review.pk],
         ),
+        *(
+            Stop(name=f"admin:payments_payment_{what}", who=MANAGER, arguments=paid_wrongly)
+            for what in ("refund", "accept")
+        ),
         Stop(
             name="admin:schedules_schedule_capacity",
             who=MANAGER,
@@ -233,6 +243,14 @@ MORE = {
     "book, for my family": Stop(name="book", who=PATIENT, arguments=lambda scene: [scene.window.pk]),
     "book, full": Stop(name="book", arguments=lambda scene: [scene.full.pk]),
     "pay, declined": booking("declined", name="pay"),
+    "cancel, unpaid": booking("held", name="cancel"),
+    "cancel, too late": booking("checked_in", name="cancel"),
+    "cancel, nothing comes back": booking("booked_long_ago", name="cancel"),
+    "what to look at, manager": Stop(
+        name="admin:clinic_reviewitem_change",
+        who=MANAGER,
+        arguments=lambda scene: [scene.review.pk],
+    ),
     "appointments, none": Stop(name="appointments", who=NEWCOMER),
     "sign in, wrong": Stop(name="account_login", then=press("Sign in")),
     "sign up, wrong": Stop(name="account_signup", then=press("Make an account")),

@@ -61,6 +61,14 @@ class Scene:
         return factories.paid(self.window, factories.guest(name="Fatima Ansari"))
 
     @cached_property
+    def booked_long_ago(self) -> Booking:
+        """So near to the start that nothing comes back."""
+        window = factories.window()
+        booking = factories.paid(window, factories.guest(name="Dev Shah"))
+        Booking.objects.filter(pk=booking.pk).update(created_at=booking.created_at - timedelta(days=1))
+        return booking
+
+    @cached_property
     def checked_in(self) -> Booking:
         booking = factories.paid(self.window, factories.guest(name="Suresh Verma"))
         return desk.check_in(booking.pk, actor=self.reception)

@@ -23,7 +23,8 @@ ROLES = {
         "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user",
         "payments.take_payment", "payments.refund", "payments.view_payment", "payments.view_paymentevent",
         "payments.view_gatewayevent", "payments.view_refund", "payments.change_refund",
-        "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry", "payments.adjust_ledger", "payments.view_own_earnings",
+        "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry", "payments.adjust_ledger",
+        "payments.view_payout", "payments.change_payout", "payments.view_own_earnings",
         "payments.view_drawer", "payments.change_drawer",
     ],
 }  # fmt: skip

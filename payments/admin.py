@@ -20,6 +20,7 @@ from payments import (
     counter,
     drawer_admin,  # noqa: F401  (Django looks for tables here)
     ledger_admin,  # noqa: F401  (Django looks for tables here)
+    payout_admin,  # noqa: F401  (Django looks for tables here)
 )
 from payments.decide_admin import DecidedAdmin
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund

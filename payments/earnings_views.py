@@ -11,7 +11,8 @@ from django.views.decorators.http import require_safe
 from clinic import money
 from clinic.adminsite import Tile, require
 from clinic.models import Doctor
-from payments.ledger_models import LedgerEntry
+from payments.ledger_models import LedgerEntry, Payout
+from payments.states import PayoutStatus
 
 ALL, OWN = "payments.view_ledgerentry", "payments.view_own_earnings"
 
@@ -38,9 +39,18 @@ def statement(request, doctor_id):
         "title": _("Earnings of %(doctor)s") % {"doctor": doctor},
         "doctor": doctor,
         "balances": entries.balances(),
+        "payouts": Payout.objects.of(doctor)[:10],
+        "sums": payout_sums(doctor),
         "page": Paginator(entries.with_running_balance(), 50).get_page(request.GET.get("page")),
     }
     return render(request, "admin/earnings_of.html", admin.site.each_context(request) | content)
+
+
+def payout_sums(doctor) -> list[tuple[str, str]]:
+    """What is promised and what was paid out: a sum and its word for each state that has any."""
+    rows = Payout.objects.of(doctor).sums()
+    known = [(money.display(row["sum"], row["currency"]), PayoutStatus(row["status"])) for row in rows]
+    return [(amount, status.label) for amount, status in known if status != PayoutStatus.FAILED]
 
 
 PAGES = [("earnings/", earnings, "earnings"), ("earnings/<int:doctor_id>/", statement, "earnings-of")]

@@ -87,6 +87,10 @@ QUERIES = {
           - COALESCE((SELECT SUM(f.amount_minor) FROM payments_refund f
                       JOIN payments_payment p ON p.id = f.payment_id
                       WHERE f.drawer_id = d.id AND p.method = 'cash' AND p.currency = d.currency), 0)""",
+    "7g a payout is in the ledger once it is paid, and not before": """
+        SELECT o.id FROM payments_payout o LEFT JOIN payments_ledgerentry e ON e.payout_id = o.id
+        WHERE CASE WHEN o.status = 'completed' THEN -o.amount_minor ELSE 0 END <> COALESCE(e.amount_minor, 0)
+           OR e.doctor_id <> o.doctor_id OR e.currency <> o.currency""",
     "9 no inbox row waits more than five minutes without a reason": """
         SELECT id FROM payments_gatewayevent
         WHERE processed_at IS NULL AND error = '' AND received_at < {minutes_ago_5}""",

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic import money
 from clinic.models import Doctor
 from clinic.transactions import LockingQuerySet
-from payments.states import EntryKind, ReceiptKind
+from payments.states import EntryKind, PayoutStatus, ReceiptKind
 
 
 class ReceiptSeries(models.Model):
@@ -93,6 +93,66 @@ class Receipt(models.Model):
         return self.kind == ReceiptKind.CREDIT_NOTE
 
 
+class PayoutQuerySet(models.QuerySet):
+    def of(self, doctor):
+        return self.filter(doctor=doctor)
+
+    def in_state(self, *states):
+        return self.filter(status__in=states)
+
+    def open(self):
+        """Asked for or being paid: promised, and not in the ledger yet."""
+        return self.in_state(PayoutStatus.REQUESTED, PayoutStatus.PROCESSING)
+
+    def sums(self):
+        """Rows of status, currency and sum."""
+        return self.order_by().values("status", "currency").annotate(sum=Sum("amount_minor"))
+
+
+class Payout(models.Model):
+    """Money on its way to a doctor. Completed, it is in the ledger, once."""
+
+    key = models.UUIDField(unique=True, editable=False)
+    doctor = models.ForeignKey(Doctor, models.PROTECT, related_name="payouts", verbose_name=_("doctor"))
+    amount_minor = models.PositiveIntegerField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    status = models.CharField(
+        _("status"), max_length=10, choices=PayoutStatus, default=PayoutStatus.REQUESTED
+    )
+    reference = models.CharField(_("the bank's reference"), max_length=120, blank=True)
+    reason = models.CharField(_("why it was not paid"), max_length=200, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("asked for by")
+    )
+    requested_at = models.DateTimeField(_("asked for"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    objects = PayoutQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("payout")
+        verbose_name_plural = _("payouts")
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payout_of_something"),
+            models.CheckConstraint(condition=Q(status__in=PayoutStatus.values), name="payout_known_status"),
+            models.CheckConstraint(
+                condition=~Q(status=PayoutStatus.COMPLETED) | ~Q(reference=""),
+                name="payout_paid_has_reference",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=PayoutStatus.FAILED) | ~Q(reason=""), name="payout_failed_says_why"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.amount} · {self.get_status_display()}"
+
+    @property
+    def amount(self) -> str:
+        return money.display(self.amount_minor, self.currency)
+
+
 class LedgerEntryQuerySet(models.QuerySet):
     def of(self, doctor):
         return self.filter(doctor=doctor)
@@ -132,6 +192,9 @@ class LedgerEntry(models.Model):
         related_name="ledger",
         verbose_name=_("refund"),
     )
+    payout = models.OneToOneField(
+        Payout, models.PROTECT, null=True, blank=True, related_name="entry", verbose_name=_("payout")
+    )
     key = models.UUIDField(unique=True, null=True, blank=True, editable=False)
     at = models.DateTimeField(_("when"))
     reason = models.CharField(_("reason"), max_length=200, blank=True)
@@ -159,9 +222,22 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(fields=["refund", "kind"], name="ledger_refund_once"),
             models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="ledger_known_kind"),
             models.CheckConstraint(
-                condition=Q(kind=EntryKind.ADJUSTMENT, payment=None, refund=None)
-                | Q(kind__in=[EntryKind.EARNING, EntryKind.COMMISSION], payment__isnull=False, refund=None)
-                | Q(kind__in=[EntryKind.REVERSAL, EntryKind.COMMISSION], payment=None, refund__isnull=False),
+                condition=Q(kind=EntryKind.ADJUSTMENT, payment=None, refund=None, payout=None)
+                | Q(
+                    kind=EntryKind.PAYOUT, payment=None, refund=None, payout__isnull=False, amount_minor__lt=0
+                )
+                | Q(
+                    kind__in=[EntryKind.EARNING, EntryKind.COMMISSION],
+                    payment__isnull=False,
+                    refund=None,
+                    payout=None,
+                )
+                | Q(
+                    kind__in=[EntryKind.REVERSAL, EntryKind.COMMISSION],
+                    payment=None,
+                    refund__isnull=False,
+                    payout=None,
+                ),
                 name="ledger_has_its_cause",
             ),
             models.CheckConstraint(

@@ -57,6 +57,22 @@ class EntryKind(TextChoices):
     REVERSAL = "reversal", _("visit refunded")
     COMMISSION = "commission", _("the clinic's share")
     ADJUSTMENT = "adjustment", _("adjusted by hand")
+    PAYOUT = "payout", _("paid out")
+
+
+class PayoutStatus(TextChoices):
+    REQUESTED = "requested", _("asked for")
+    PROCESSING = "processing", _("being paid")
+    COMPLETED = "completed", _("paid out")
+    FAILED = "failed", _("not paid")
+
+
+PAYOUT_MOVES = {
+    PayoutStatus.PROCESSING: (PayoutStatus.REQUESTED,),
+    PayoutStatus.COMPLETED: (PayoutStatus.PROCESSING,),
+    PayoutStatus.FAILED: (PayoutStatus.REQUESTED, PayoutStatus.PROCESSING),
+}
+"""What a payout becomes, and from what. Paid and not paid are the end."""
 
 
 class Method(TextChoices):

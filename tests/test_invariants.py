@@ -4,6 +4,7 @@ Where the database refuses the fault, its rule is taken away first, inside the t
 """
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,7 +15,7 @@ from bookings import actions, invariants
 from bookings.models import BookingEvent
 from bookings.states import Status
 from clinic.models import ReviewItem
-from payments import drawer_actions, sweeps
+from payments import drawer_actions, payout_actions, sweeps
 from payments import invariants as money_invariants
 from payments.ledger_models import LedgerEntry, Receipt
 from payments.management.commands.check_invariants import violations
@@ -393,6 +394,27 @@ def cash_that_went_into_a_drawer_after_it_was_counted():
     drawer_actions.close_drawer(drawer.pk, counted_minor=0, note="", actor=drawer.opened_by)
     change(f.paid(f.window()).payments.get(), drawer=drawer, method="cash")
     return drawer
+
+
+PAID_OUT = "7g a payout is in the ledger once it is paid, and not before"
+
+
+def a_payout(**fields):
+    doctor = paid_and_booked().booking.schedule.doctor
+    return payout_actions.ask_for(doctor, amount_minor=50000, key=uuid4(), actor=f.user())
+
+
+@fault(PAID_OUT)
+def a_payout_that_was_paid_and_is_not_in_the_ledger():
+    return change(a_payout(), status="completed", reference="x")
+
+
+@fault(PAID_OUT)
+def a_payout_in_the_ledger_that_failed():
+    payout, manager = a_payout(), f.user()
+    for to in ("processing", "completed"):
+        payout_actions.move_payout(payout.pk, to, reference="x", actor=manager)
+    return change(payout, status="failed", reason="x")
 
 
 PLANTS = [(name, plant) for name, plants in FAULTS.items() for plant in plants]

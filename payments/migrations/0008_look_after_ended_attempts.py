@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("bookings", "0002_no_overlap"),
-        ("payments", "0006_adjustments"),
+        ("payments", "0007_payouts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

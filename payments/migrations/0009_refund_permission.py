@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0007_look_after_ended_attempts"),
+        ("payments", "0008_look_after_ended_attempts"),
     ]
 
     operations = [

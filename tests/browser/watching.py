@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.services import chromium
 
@@ -30,13 +30,9 @@ class Watcher:
     wrongs: list[str] = field(default_factory=list)
 
     def follow(self, context: BrowserContext) -> None:
-        context.on("page", self._follow_page)
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.wrongs.append(f"{error.page.url}: {error.error}"))
         context.on("response", self._look)
-
-    def _follow_page(self, page: Page) -> None:
-        page.on("dialog", lambda dialog: self.wrongs.append(f"{page.url}: asks {dialog.message!r}"))
 
     def _hear(self, message) -> None:
         if message.type == "error" and not message.text.startswith(STATUS_OF_A_FILE):

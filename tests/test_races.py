@@ -17,7 +17,8 @@ from clinic.errors import Refused
 from payments import actions as money
 from payments import counter, staff_actions, sweeps
 from payments.management.commands.check_invariants import violations
-from payments.models import GatewayEvent, GatewayEventQuerySet, Payment
+from payments.inbox_models import GatewayEventQuerySet
+from payments.models import GatewayEvent, Payment
 from tests import factories as f
 from tests.conftest import locks
 from tests.racing import Meeting, at_once, without_locks

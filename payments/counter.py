@@ -47,7 +47,7 @@ def walk_in(
         if Booking.objects.filter(request_key=request_key).exists():
             raise places.reused() from error
         raise
-    book_at_once(booking)
+    book_at_once(booking.pk)
     return booking
 
 
@@ -123,7 +123,7 @@ def hand_back(refund_id: int, *, actor) -> Refund:
     need not be looked at any more. Raises Refused (NOT_BY_HAND) for any other refund, and for one
     that is done."""
     refund = _hand_back(refund_id, actor)
-    book_at_once(refund.payment.booking)
+    book_at_once(refund.payment.booking_id)
     return refund
 
 

@@ -8,7 +8,6 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.models import Doctor
 from clinic.transactions import action
@@ -21,11 +20,12 @@ log = logging.getLogger("clinic")
 
 
 @action
-def book_payment(payment: Payment) -> bool:
+def book_payment(payment_id: int) -> bool:
     """Gives a captured payment its receipt and the doctor's earning; False when it has them.
 
     The year is that of the capture, also for a receipt that is made later.
     """
+    payment = Payment.objects.with_visit().get(pk=payment_id)
     series = steps.lock_series(payment.captured_at)
     if Receipt.objects.filter(payment=payment).exists():
         return False
@@ -34,9 +34,10 @@ def book_payment(payment: Payment) -> bool:
 
 
 @action
-def book_refund(refund: Refund) -> bool:
+def book_refund(refund_id: int) -> bool:
     """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
     when that is done."""
+    refund = Refund.objects.with_visit().get(pk=refund_id)
     series = steps.lock_series(refund.done_at)
     if Receipt.objects.filter(refund=refund).exists():
         return False
@@ -44,18 +45,20 @@ def book_refund(refund: Refund) -> bool:
     return True
 
 
-def book_at_once(booking: Booking) -> None:
+def book_at_once(booking_id: int) -> None:
     """The receipt of money that was just taken or handed back at the counter.
 
     The money is safe already. Whatever goes wrong here is logged, and the sweep tries again.
     """
+    came = Payment.objects.without_receipt().filter(booking=booking_id)
+    went = Refund.objects.without_credit_note().filter(payment__booking=booking_id)
     try:
-        for payment in Payment.objects.without_receipt().filter(booking=booking).with_visit():
-            book_payment(payment)
-        for refund in Refund.objects.without_credit_note().filter(payment__booking=booking).with_visit():
-            book_refund(refund)
+        for pk in came.values_list("pk", flat=True):
+            book_payment(pk)
+        for pk in went.values_list("pk", flat=True):
+            book_refund(pk)
     except Exception:
-        log.exception("receipt-later", extra={"booking": booking.pk})
+        log.exception("receipt-later", extra={"booking": booking_id})
 
 
 def adjust(doctor: Doctor, *, amount_minor: int, reason: str, key: UUID, actor) -> LedgerEntry:

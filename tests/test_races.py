@@ -16,8 +16,8 @@ from bookings.states import Status
 from clinic.errors import Refused
 from payments import actions as money
 from payments import counter, staff_actions, sweeps
-from payments.management.commands.check_invariants import violations
 from payments.inbox_models import GatewayEventQuerySet
+from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Payment
 from tests import factories as f
 from tests.conftest import locks

@@ -25,6 +25,8 @@ from tests.services import free_port
 from tests.storms import site
 
 LINES = 16
+WARM_UP = 400
+"""Requests, at least, until every thread has its connection and every template is compiled."""
 SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "clinic.settings",
     "DEBUG": "0",
@@ -76,7 +78,7 @@ def measure(port: int, subject, rounds: int, scale: float) -> dict:
     runs = {"ours": [], "bare": []}
     with kept_alive(port, LINES) as lines:
         for messages in sides.values():
-            drive(lines, messages(max(LINES, n // 5)))
+            drive(lines, messages(max(WARM_UP, n // 5)))
     for _, order in zip(range(rounds), cycle([("ours", "bare"), ("bare", "ours")]), strict=False):
         with kept_alive(port, LINES) as lines:
             for side in order:

@@ -19,7 +19,7 @@ from bookings.states import Status
 from clinic.models import Doctor, Patient
 from payments.gateways.signing import sign
 from payments.models import Payment
-from payments.queries import live
+from payments.queries import live, with_refund_mark
 from schedules.models import Schedule
 from tests.storms import wire
 
@@ -57,7 +57,7 @@ def settle_down() -> None:
 
 def poll_unchanged() -> Subject:
     """The live page asks and nothing has happened: nearly every poll."""
-    booking = queue()[QUEUE - 1]
+    booking = with_refund_mark(Booking.objects.for_page()).get(pk=queue()[QUEUE - 1].pk)
     path = f"/b/{booking.public_id}/status?seen="
     bare = f"{booking.status}-{booking.queue_number}-0-{QUEUE - 1}"
 

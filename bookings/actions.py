@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from bookings import steps
 from bookings.models import Booking
 from bookings.queries import live_in_window
+from bookings.refund_rules import percent_back, why_not_own
 from bookings.states import LIVE, Channel, Status
 from bookings.steps import Guest
 from clinic.errors import Refused
@@ -97,22 +98,45 @@ def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, co
 
 
 @action
-def cancel(booking_id: int, *, actor=None, reason: str, percent: int = 100) -> Booking:
+def cancel(booking_id: int, *, actor=None, reason: str, percent: int | None = 100) -> Booking:
     """Ends a booking; `percent` of what was paid for it is due back (the clinic's own: all of it).
 
-    Writes what is due on the booking; a sweep in payments turns it into refunds. A second
-    cancellation changes nothing. Raises Refused (MOVE) when the visit is over or under way.
+    None: the patient asked the desk for it, so the rules as sold say how much. Writes what is due
+    on the booking; a sweep in payments turns it into refunds. A second cancellation changes
+    nothing. Raises Refused (MOVE) when the visit is over or under way.
+    """
+    schedule_id = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
+    booking, now, _others = steps.lock_for(booking_id, schedule_id)
+    if booking.status != Status.CANCELLED:
+        due = percent_back(booking, now) if percent is None else percent
+        steps.call_off(booking, due, now=now, actor=actor, reason=reason)
+    return booking
+
+
+@action
+def cancel_own(booking_id: int, *, actor=None, shown: int | None) -> Booking:
+    """A patient cancels their own booking, by the rules as sold and the lock's clock.
+
+    `shown` is the percent that the page promised; None where nothing was paid. A second
+    cancellation changes nothing. Raises Refused: TOO_LATE past the cut-off or at the desk already,
+    REFUND_CHANGED when another percent comes back than was shown.
     """
     schedule_id = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
     booking, now, _others = steps.lock_for(booking_id, schedule_id)
     if booking.status == Status.CANCELLED:
         return booking
-    paid = booking.status != Status.HELD and not booking.free_reason
-    due = {"refund_percent": percent, "refund_due_at": now} if paid else {}
-    stamps = {"cancel_reason": reason, "ended_at": now}
-    steps.move(
-        booking, Status.CANCELLED, now=now, actor=actor, cause=f"cancelled: {reason}"[:200], **due, **stamps
-    )
+    if why_not := why_not_own(booking, now):
+        raise Refused("TOO_LATE", why_not, booking=booking)
+    percent = percent_back(booking, now) if booking.gives_back else None
+    if percent != shown:
+        raise Refused(
+            "REFUND_CHANGED",
+            _(
+                "What comes back has changed since you opened this page. Nothing was cancelled. Please look again."
+            ),
+            booking=booking,
+        )
+    steps.call_off(booking, percent or 0, now=now, actor=actor, reason=_("by the patient"))
     return booking
 
 

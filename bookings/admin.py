@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from bookings import actions
 from bookings.desk_views import CANCELLABLE
 from bookings.models import Booking, BookingEvent
+from bookings.refund_rules import percent_back
 from clinic import money
 from clinic.admin import ReadableAdmin, ReadableInline, Tool, spelled
 from clinic.adminsite import require
@@ -40,7 +41,20 @@ class DayFilter(admin.SimpleListFilter):
         return queryset.on(timezone.localdate() + timedelta(days=self.days[self.value()]))
 
 
+CLINICS, PATIENTS = "clinic", "patient"
+
+
 class CancelForm(forms.Form):
+    whose = forms.ChoiceField(
+        label=gettext_lazy("Whose wish is it?"),
+        choices=[
+            (CLINICS, gettext_lazy("The clinic's: everything that was paid goes back")),
+            (PATIENTS, gettext_lazy("The patient's own: what the rules give back")),
+        ],
+        initial=CLINICS,
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Choose whose wish it is.")},
+    )
     reason = forms.CharField(
         label=gettext_lazy("Why?"),
         max_length=200,
@@ -48,6 +62,27 @@ class CancelForm(forms.Form):
         widget=forms.TextInput(attrs={"autofocus": True}),
         error_messages={"required": gettext_lazy("Write why, in a few words.")},
     )
+
+
+def goes_back(booking, percent):
+    """How much of the price that is; a refund by hand before may leave less."""
+    if not booking.price_minor or percent is None:
+        return _("Nothing was paid.")
+    said = {
+        "amount": money.display(booking.price_minor * percent // 100, booking.currency),
+        "percent": percent,
+    }
+    return _("%(amount)s goes back (%(percent)s%%).") % said
+
+
+def by_the_rules(booking, now):
+    """One line of the question: who it is, and what the rules as sold would give back now."""
+    percent = percent_back(booking, now) if booking.gives_back else None
+    return _("%(who)s: %(visit)s. By the rules now: %(back)s") % {
+        "who": booking.patient.name,
+        "visit": booking,
+        "back": goes_back(booking, percent),
+    }
 
 
 class EventInline(ReadableInline):
@@ -148,7 +183,7 @@ class BookingAdmin(ReadableAdmin):
         return HttpResponseRedirect(f"{self.url('cancel')}?{urlencode(query, doseq=True)}")
 
     def cancel(self, request):
-        """Cancels the bookings of ?booking=…, for one reason; all that was paid goes back."""
+        """Cancels the bookings of ?booking=…, for one reason: the clinic's own, or as the patients' wish."""
         require(request, "bookings.run_desk")
         chosen = [pk for pk in request.GET.getlist("booking") if pk.isdecimal()]
         bookings = get_list_or_404(
@@ -157,23 +192,24 @@ class BookingAdmin(ReadableAdmin):
         back = request.GET.get("back", "")
         if not url_has_allowed_host_and_scheme(back, request.get_host(), request.is_secure()):
             back = self.url("changelist")
-        form = CancelForm(request.POST or None)
+        form = CancelForm({"whose": CLINICS} | request.POST.dict() if request.method == "POST" else None)
         if form.is_valid():
-            self.cancel_all(request, bookings, form.cleaned_data["reason"])
+            self.cancel_all(request, bookings, **form.cleaned_data)
             return HttpResponseRedirect(back)
         return self.ask(
             request, form, back=back, danger=True, submit=_("Cancel for good"),
             title=ngettext("Cancel this booking?", "Cancel these bookings?", len(bookings)),
-            text="\n".join(f"{booking.patient.name}: {booking}" for booking in bookings)
-            + "\n\n" + _("What was paid for it goes back in full."),
+            text="\n".join(by_the_rules(booking, timezone.now()) for booking in bookings),
         )  # fmt: skip
 
-    def cancel_all(self, request, bookings, reason):
-        """One transaction each; says what was refused."""
+    def cancel_all(self, request, bookings, whose, reason):
+        """One transaction each; says what was refused, and how much of the price goes back."""
+        percent = None if whose == PATIENTS else 100
         for booking in bookings:
             try:
-                actions.cancel(booking.pk, actor=request.user, reason=reason)
+                gone = actions.cancel(booking.pk, actor=request.user, reason=reason, percent=percent)
             except Refused as refusal:
                 messages.error(request, f"{booking.patient.name}: {refusal.message}")
             else:
-                messages.success(request, _("Cancelled: %(who)s") % {"who": booking.patient.name})
+                said = _("Cancelled: %(who)s") % {"who": booking.patient.name}
+                messages.success(request, f"{said}. {goes_back(gone, gone.refund_percent)}")

@@ -55,6 +55,10 @@ class BookingQuerySet(LockingQuerySet):
         """What `user` may see by its link: staff all, an account its own, everyone a guest's."""
         if user.is_staff and user.has_perm("bookings.view_booking"):
             return self
+        return self.own_of(user)
+
+    def own_of(self, user):
+        """What `user` may change by its link: an account its own, everyone a guest's. Staff have admin."""
         mine = Q(booked_by=None)
         return self.filter(mine | Q(booked_by=user) if user.is_authenticated else mine)
 
@@ -190,6 +194,15 @@ class Booking(models.Model):
     @property
     def price(self) -> str:
         return money.display(self.price_minor, self.currency)
+
+    def is_own_of(self, user) -> bool:
+        """As in `own_of`."""
+        return self.booked_by_id in (None, user.pk)
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether a cancellation may owe money: what is only held, or was free, has none."""
+        return self.status != Status.HELD and not self.free_reason
 
     def hold_lapsed(self, now) -> bool:
         return self.status == Status.HELD and self.hold_expires_at <= now

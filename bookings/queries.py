@@ -214,25 +214,6 @@ def day_counts(day) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Diary:
-    """What one account has booked: waiting for a payment, coming (soonest first), and the past."""
-
-    held: list[Ticket]
-    coming: list[Ticket]
-    past: list[Ticket]
-
-
-def diary(account, now: datetime, *, most: int = 200) -> Diary:
-    """An account's bookings as its page tells them: to be paid, coming (the next first), and past."""
-    bookings = Booking.objects.of_account(account).for_page()[:most]
-    tickets = [Ticket(booking, now) for booking in bookings]
-    held = [ticket for ticket in tickets if ticket.is_held]
-    coming = [ticket for ticket in tickets if ticket.booking.status in (*WAITING, Status.IN_CONSULTATION)]
-    past = [ticket for ticket in tickets if ticket not in held and ticket not in coming]
-    return Diary(held, coming[::-1], past)
-
-
-@dataclass(frozen=True)
 class BoardLine:
     """One window on the waiting room's screen. Numbers only."""
 

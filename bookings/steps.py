@@ -262,3 +262,12 @@ def overflow(booking: Booking, *, now: datetime) -> None:
     cause = "OVERFLOW_AFTER_PAYMENT"
     move(booking, Status.OVERFLOW, now=now, cause=cause, refund_percent=100, refund_due_at=now)
     log.info("overflow", extra={"booking": booking.pk, "schedule": booking.schedule_id, "reason": cause})
+
+
+def call_off(booking: Booking, percent: int, *, now: datetime, actor=None, reason: str) -> None:
+    """Cancels a booking: `percent` of what was paid for it is due back at once."""
+    due = {"refund_percent": percent, "refund_due_at": now} if booking.gives_back else {}
+    move(
+        booking, Status.CANCELLED, now=now, actor=actor, cause=f"cancelled: {reason}"[:200],
+        cancel_reason=reason, ended_at=now, **due,
+    )  # fmt: skip

@@ -6,6 +6,5 @@ urlpatterns = [
     path("book/<int:schedule_id>/", views.book, name="book"),
     path("b/<str:public_id>/slip/", views.slip, name="slip"),
     path("b/<str:public_id>/give-up/", views.give_up, name="give-up"),
-    path("appointments/", views.appointments, name="appointments"),
     path("board/", views.board, name="board"),
 ]

@@ -4,7 +4,6 @@ from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from bookings import actions, queries
 from bookings.forms import BookingForm
 from bookings.models import Booking
+from bookings.refund_rules import terms
 from bookings.states import Status
 from clinic.errors import Refused
 from clinic.pages import client_address, private, see_other
@@ -78,8 +78,13 @@ def book_page(request, schedule_id, form, refusal=None):
         "refusal": refusal,
         "next_windows": next_free(asked.doctor, now, but=asked.pk) if asked.why_not else [],
         "request_key": uuid5(session, str(schedule_id)),
-        "refund_rules": settings.REFUND_RULES,
-        "refund_grace": settings.REFUND_GRACE_MINUTES,
+        "terms": terms(
+            settings.REFUND_RULES,
+            price_minor=asked.fee_minor,
+            currency=asked.currency,
+            starts=asked.starts_at,
+            now=now,
+        ),
         "hold_minutes": settings.HOLD_MINUTES,
     }
     status = refusal.status if refusal else 422 if form.errors else 200
@@ -114,16 +119,6 @@ def slip(request, public_id):
     asked = request.GET.get("size")
     size = asked if asked in SLIP_SIZES else "80"
     return render(request, "bookings/slip.html", {"booking": booking, "size": size, "sizes": SLIP_SIZES})
-
-
-@private
-@login_required
-@require_safe
-def appointments(request):
-    """What the account has booked: what waits for a payment first, then what is coming, then the past."""
-    return render(
-        request, "bookings/appointments.html", {"diary": queries.diary(request.user, timezone.now())}
-    )
 
 
 @require_safe

@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
+from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -318,8 +319,13 @@ class ReviewItemAdmin(ReadableAdmin):
         return format_html('<a href="{0}">{0}</a>', item.link) if item.link else "–"
 
     def tools(self, request, item):
-        may = item.resolved_at is None and request.user.has_perm("clinic.change_reviewitem")
-        return [Tool(_("Resolve"), self.url("resolve", item.pk))] if may else []
+        """What resolves it: a decision about its payment, or a note that it is fine as it is."""
+        if item.resolved_at:
+            return []
+        found = import_string(settings.REVIEW_TOOLS)(request, item)
+        if request.user.has_perm("clinic.change_reviewitem"):
+            found.append(Tool(_("Accept as it is, with a note"), self.url("resolve", item.pk)))
+        return found
 
     def pages(self):
         return [("<int:pk>/resolve/", self.resolve, "resolve")]
@@ -337,7 +343,7 @@ class ReviewItemAdmin(ReadableAdmin):
             return redirect(self.url("changelist") + "?state=open")
         return self.ask(
             request, form, title=item.subject, text=item.explanation,
-            submit=_("Resolve"), back=self.url("change", pk),
+            submit=_("Accept"), back=self.url("change", pk),
         )  # fmt: skip
 
 
@@ -351,4 +357,5 @@ REVIEW_TILE = Tile(
     query="?state=open",
     permission="clinic.view_reviewitem",
     count=count_open,
+    in_header=True,
 )

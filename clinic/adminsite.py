@@ -31,6 +31,8 @@ class Tile:
     permission: str
     count: Callable[[HttpRequest], tuple[str, str]]
     """The number and what it counts: ("4", "waiting")."""
+    in_header: bool = False
+    """Whether the number stands in the menu too, unless it is 0."""
 
     @property
     def url(self) -> str:
@@ -71,7 +73,9 @@ class ClinicAdminSite(admin.AdminSite):
         tiles = [
             tile for tile in map(import_string, settings.DESK_TILES) if request.user.has_perm(tile.permission)
         ]
-        return super().each_context(request) | {"tiles": tiles}
+        badges = {tile: tile.count(request)[0] for tile in tiles if tile.in_header}
+        menu = [(tile, badges.get(tile, "0")) for tile in tiles]
+        return super().each_context(request) | {"tiles": tiles, "menu": menu}
 
     def index(self, request, extra_context=None):
         """Each role's tiles with live counts; every table stands behind "All records"."""

@@ -31,8 +31,14 @@ def to_major(minor: int, currency: str) -> Decimal:
 
 
 def display(minor: int, currency: str) -> str:
-    """For people: "₹1,500", "₹500.50", "CHF 30". Whole amounts carry no decimals."""
-    major = to_major(minor, currency)
+    """For people: "₹1,500", "₹500.50", "CHF 30", "−₹500". Whole amounts carry no decimals."""
+    major = to_major(abs(minor), currency)
     places = 0 if major == major.to_integral_value() else exponent(currency)
     number = formats.number_format(major, places, force_grouping=True)
-    return f"{SYMBOLS.get(currency.upper(), currency.upper() + ' ')}{number}"
+    minus = "−" if minor < 0 else ""
+    return f"{minus}{SYMBOLS.get(currency.upper(), currency.upper() + ' ')}{number}"
+
+
+def signed(minor: int, currency: str) -> str:
+    """The same of a change: "+₹500", "−₹500"; nothing is "₹0"."""
+    return ("+" if minor > 0 else "") + display(minor, currency)

@@ -7,10 +7,12 @@ ROLES = {
     "Reception": [
         "schedules.view_schedule", "schedules.add_schedule", "bookings.view_booking", "bookings.run_desk",
         "bookings.view_bookingevent", "clinic.view_patient", "clinic.change_patient", "clinic.view_doctor",
-        "payments.take_payment", "payments.view_payment", "payments.view_refund",
+        "payments.take_payment", "payments.view_payment", "payments.view_refund", "payments.view_receipt",
+        "payments.view_drawer",
         "clinic.view_reviewitem",
     ],
-    "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient"],
+    "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient",
+               "payments.view_own_earnings"],
     "Manager": [
         "schedules.view_schedule", "schedules.add_schedule", "schedules.change_schedule", "schedules.overbook",
         "bookings.view_booking", "bookings.run_desk", "bookings.view_bookingevent",
@@ -19,8 +21,11 @@ ROLES = {
         "clinic.view_service", "clinic.add_service", "clinic.change_service",
         "clinic.view_servicecategory", "clinic.add_servicecategory", "clinic.change_servicecategory",
         "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user",
-        "payments.take_payment", "payments.view_payment", "payments.view_paymentevent",
+        "payments.take_payment", "payments.refund", "payments.view_payment", "payments.view_paymentevent",
         "payments.view_gatewayevent", "payments.view_refund", "payments.change_refund",
+        "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry", "payments.adjust_ledger",
+        "payments.view_payout", "payments.change_payout", "payments.view_own_earnings",
+        "payments.view_drawer", "payments.change_drawer",
     ],
 }  # fmt: skip
 

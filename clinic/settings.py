@@ -49,10 +49,15 @@ env = Env(
     CLINIC_CURRENCY=(str, "INR"),
     CLINIC_LANGUAGE=(str, "en"),
     CLINIC_PHONE_REGION=(str, "IN"),
+    CLINIC_TAX_LINE=(str, ""),
     HOLD_MINUTES=(int, 15),
+    CANCEL_UNTIL_MINUTES=(int, 0),
     BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
     BOOKINGS_PER_HOUR_PHONE=(int, 5),
     BOOKINGS_PER_HOUR_ADDRESS=(int, 30),
+    RECEIPT_SERIES=(str, "CL"),
+    RECEIPT_YEAR_STARTS=(str, "04-01"),
+    COMMISSION_PERCENT=(int, 0),
     PAYMENT_GATEWAYS=(list, None),
     STRIPE_SECRET_KEY=(str, ""),
     STRIPE_PUBLISHABLE_KEY=(str, ""),
@@ -291,6 +296,7 @@ CLINIC_NAME = env("CLINIC_NAME")
 CLINIC_LOGO = env("CLINIC_LOGO")
 CLINIC_ACCENT = env("CLINIC_ACCENT")
 CLINIC_CURRENCY = env("CLINIC_CURRENCY").upper()
+CLINIC_TAX_LINE = env("CLINIC_TAX_LINE")
 HOLD_MINUTES = env("HOLD_MINUTES")
 EVENING_FROM_HOUR = 17
 TOKEN_SALES_END_MINUTES = 30
@@ -300,6 +306,7 @@ FINISH_AFTER_HOURS = 3
 REFUND_RULES = [[24, 100]]
 """Hours before the start → percent given back; below the last one, nothing. Snapshotted when sold."""
 REFUND_GRACE_MINUTES = 30
+CANCEL_UNTIL_MINUTES = env("CANCEL_UNTIL_MINUTES")
 CONSENT_VERSION = "2026-11"
 """Change it when the text in templates/bookings/_consent.html changes."""
 THROTTLES = {  # how many, in how many seconds
@@ -314,11 +321,15 @@ SWEEPS = [
     "payments.sweeps.close_open_payments",
     "payments.sweeps.make_refunds",
     "payments.sweeps.send_refunds",
+    "payments.sweeps.book_ledger",
 ]
 INVARIANTS = ["bookings.invariants", "payments.invariants"]
 READINESS = ["payments.readiness.warnings"]
 PAYMENT_READY = "payments.readiness.can_pay"
 
+RECEIPT_SERIES = env("RECEIPT_SERIES")
+RECEIPT_YEAR_STARTS = env("RECEIPT_YEAR_STARTS")
+COMMISSION_PERCENT = env("COMMISSION_PERCENT")
 PAYMENT_GATEWAYS = env("PAYMENT_GATEWAYS") if env("PAYMENT_GATEWAYS") is not None else ["demo"] * DEBUG
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
 STRIPE_PUBLISHABLE_KEY = env("STRIPE_PUBLISHABLE_KEY")
@@ -331,13 +342,22 @@ RAZORPAY_WEBHOOK_SECRET = env("RAZORPAY_WEBHOOK_SECRET")
 RAZORPAY_WEBHOOK_SECRET_PREVIOUS = env("RAZORPAY_WEBHOOK_SECRET_PREVIOUS")
 RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
 DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
-ADMIN_PAGES = ["bookings.desk_views.PAGES", "payments.counter_views.PAGES"]
+ADMIN_PAGES = [
+    "bookings.desk_views.PAGES",
+    "payments.counter_views.PAGES",
+    "payments.drawer_views.PAGES",
+    "payments.earnings_views.PAGES",
+]
 """Admin's own pages, beside its tables."""
+REVIEW_TOOLS = "payments.decide_admin.review_tools"
+"""What resolves a ReviewItem, beside accepting it with a note."""
 DESK_TILES = [
     "bookings.desk_views.TODAY_TILE",
     "payments.counter_views.WALK_IN_TILE",
     "bookings.desk_views.DESK_TILE",
     "payments.admin.MONEY_TILE",
+    "payments.drawer_views.CASH_TILE",
+    "payments.earnings_views.EARNINGS_TILE",
     "clinic.admin.REVIEW_TILE",
 ]
 """What admin offers first, in this order, to those who may."""

@@ -15,7 +15,7 @@ from bookings.states import Status as BookingStatus
 from clinic.errors import Refused
 from clinic.transactions import action
 from payments import gateways, steps
-from payments.gateways.base import Event, GatewayError, Order
+from payments.gateways.base import Captures, Event, GatewayError, Order
 from payments.models import Customer, GatewayEvent, Payment, Refund
 from payments.states import Outcome, RefundStatus, Status
 
@@ -24,6 +24,8 @@ log = logging.getLogger("clinic")
 LEASE = timedelta(minutes=2)
 """How long one sender has a refund to itself: longer than a gateway call may take."""
 TRIES = 10
+SOON = timedelta(seconds=30)
+"""When the worker looks at what a webhook began and may not have finished."""
 
 
 class UnknownPayment(Exception):
@@ -135,8 +137,8 @@ def receive(gateway_name: str, headers, body: bytes) -> None:
     events = gateways.get(gateway_name).read_webhook(headers, body)
     inbox = _keep(gateway_name, events[0], body)
     log.info(f"{gateway_name}-webhook", extra={"inbox": inbox.pk, "name_of_event": inbox.name})
-    if inbox.processed_at is None:
-        process(inbox)
+    if inbox.processed_at is None and process(inbox):
+        _take_at_once(gateway_name, events)
 
 
 def _keep(gateway_name: str, event: Event, body: bytes) -> GatewayEvent:
@@ -147,7 +149,7 @@ def _keep(gateway_name: str, event: Event, body: bytes) -> GatewayEvent:
         name=event.name[:80],
         body=body.decode(),
         received_at=now,
-        next_try_at=now + timedelta(seconds=30),
+        next_try_at=now + SOON,
     )
     try:
         with transaction.atomic():
@@ -184,12 +186,12 @@ def _process(inbox: GatewayEvent, events: list[Event]) -> None:
 def _find(gateway_name: str, event: Event) -> Payment:
     """The attempt an event speaks of, unlocked, with its booking. Raises UnknownPayment."""
     payments = Payment.objects.select_related("booking")
+    found = payments.matching(gateway_name, event.payment_key, event.reference, event.gateway_payment)
     if event.kind.startswith("refund"):
-        found = payments.filter(
-            gateway=gateway_name, refunds__in=Refund.objects.matching(event.refund_key, event.gateway_refund)
-        )
-    else:
-        found = payments.matching(gateway_name, event.payment_key, event.reference, event.gateway_payment)
+        ours = Refund.objects.matching(event.refund_key, event.gateway_refund)
+        found = payments.filter(gateway=gateway_name, refunds__in=ours)
+    if event.kind == "dispute" or (event.kind.startswith("refund") and not found.exists()):
+        found = payments.of_money(gateway_name, event.gateway_payment)
     candidates = list(found[:2])
     exact = [payment for payment in candidates if payment.gateway_payment == event.gateway_payment]
     if not candidates:
@@ -206,16 +208,13 @@ def _apply(payment: Payment, event: Event) -> None:
             steps.mark(payment, Status.FAILED, now=now, why=event.reason)
         case "authorized":
             steps.mark(payment, Status.AUTHORIZED, now=now)
+            Payment.objects.unsettled().filter(pk=payment.pk).update(next_check_at=now + SOON)
         case "expired":
             steps.mark(payment, Status.EXPIRED, now=now)
         case "refund_done" | "refund_failed":
-            done = event.kind == "refund_done"
-            payment = Payment.objects.locked().get(pk=payment.pk)
-            refund = payment.refunds.matching(event.refund_key, event.gateway_refund).locked().get()
-            steps.record_refund(
-                payment, refund, RefundStatus.DONE if done else RefundStatus.FAILED,
-                now=now, gateway_refund=event.gateway_refund, why=event.reason,
-            )  # fmt: skip
+            steps.refund_told(Payment.objects.locked().get(pk=payment.pk), event, now=now)
+        case "dispute":
+            steps.dispute(payment, event, now=now)
 
 
 @action
@@ -260,9 +259,46 @@ def _park_capture(inbox: GatewayEvent, event: Event, *, unknown: bool, late: boo
 
 
 def ask(payment: Payment) -> None:
-    """Fetches what the gateway knows of an attempt and settles what was captured."""
-    for event in gateways.get(payment.gateway).fetch(payment.reference):
+    """Fetches what the gateway knows of an attempt, settles what was captured, and takes what was
+    only authorised. Raises GatewayError."""
+    events = gateways.get(payment.gateway).fetch(payment.reference)
+    for event in events:
         _settle_fetched(payment.gateway, event)
+    for event in events:
+        take(payment.gateway, event)
+
+
+def take(gateway_name: str, event: Event) -> None:
+    """Takes money that was only authorised, then settles it. Raises GatewayError.
+
+    An attempt that has its money takes no more: the second try lapses, and its bank gives it back.
+    """
+    gateway = gateways.get(gateway_name)
+    if event.kind != "authorized" or not isinstance(gateway, Captures):
+        return
+    if not _find(gateway_name, event).outcome:
+        money = {"amount_minor": event.amount_minor, "currency": event.currency}
+        _settle_fetched(gateway_name, gateway.capture(gateway_payment=event.gateway_payment, **money))
+
+
+def _take_at_once(gateway_name: str, events: list[Event]) -> None:
+    """The webhook is kept and the worker knows: whatever goes wrong here is done by it soon."""
+    for event in events:
+        try:
+            take(gateway_name, event)
+        except Exception as error:
+            log.warning("capture-later", extra={"gateway": gateway_name, "why": type(error).__name__})
+
+
+def believe(booking: Booking, gateway_name: str, payment_id: str, signature: str) -> bool:
+    """A browser says that it paid: if the gateway signed that for an order of this booking, it is asked
+    now, and what it answers counts. False, with nothing done, if it did not. Raises GatewayError."""
+    gateway = gateways.get(gateway_name)
+    for payment in booking.payments.filter(gateway=gateway_name).started():
+        if gateway.verify_checkout(payment.reference, payment_id, signature):
+            ask(payment)
+            return True
+    return False
 
 
 def ask_about(booking: Booking) -> None:
@@ -275,32 +311,6 @@ def ask_about(booking: Booking) -> None:
 def _settle_fetched(gateway_name: str, event: Event) -> None:
     if event.kind == "captured":
         _apply(_find(gateway_name, event), event)
-
-
-def close(payment: Payment) -> None:
-    """Ends an attempt that nobody should pay any more; money that arrived meanwhile is settled."""
-    gateway = gateways.get(payment.gateway)
-    if payment.reference:
-        gateway.cancel(payment.reference)
-        ask(payment)
-    _end(payment)
-
-
-@action
-def stuck(payment: Payment, error: GatewayError) -> None:
-    """The gateway will not end this attempt, however often it is asked: a person is, once."""
-    Payment.objects.open().filter(pk=payment.pk).update(next_check_at=timezone.now() + timedelta(days=1))
-    steps.review(
-        f"attempt:{payment.pk}",
-        _("An unpaid attempt could not be ended at %(gateway)s") % {"gateway": payment.gateway},
-        _("The gateway said: %(why)s. Money may still arrive for it.") % {"why": error.message},
-        steps.admin_link(payment),
-    )
-
-
-@action
-def _end(payment: Payment) -> None:
-    steps.mark(payment, Status.EXPIRED, now=timezone.now())
 
 
 # --- Refunds ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.contrib import admin, messages
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -15,7 +16,13 @@ from clinic import money
 from clinic.admin import ReadableAdmin, ReadableInline, Tool
 from clinic.adminsite import Tile, require
 from clinic.errors import Refused
-from payments import counter
+from payments import (
+    counter,
+    drawer_admin,  # noqa: F401  (Django looks for tables here)
+    ledger_admin,  # noqa: F401  (Django looks for tables here)
+    payout_admin,  # noqa: F401  (Django looks for tables here)
+)
+from payments.decide_admin import DecidedAdmin
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund
 from payments.states import RefundStatus
 from payments.steps import admin_link
@@ -57,40 +64,22 @@ BookingAdmin.inlines = [*BookingAdmin.inlines, PaymentInline]
 """From this side, because bookings know nothing of payments."""
 
 
-class PaymentEventInline(ReadableInline):
-    model = PaymentEvent
-    fields = ["at", "kind", "sum", "actor", "note"]
-    readonly_fields = ["sum"]
-    verbose_name_plural = gettext_lazy("What happened")
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).select_related("actor", "payment")
-
-    @admin.display(description=gettext_lazy("amount"))
-    def sum(self, event):
-        return money.display(event.amount_minor, event.payment.currency)
-
-
-class RefundInline(ReadableInline):
-    model = Refund
-    fields = ["amount", "cause", "status", "created_at", "done_at", "reason"]
-    readonly_fields = ["amount"]
-    show_change_link = True
-
-
 @admin.register(Payment)
-class PaymentAdmin(ReadableAdmin):
+class PaymentAdmin(DecidedAdmin):
     list_display = ["created_at", "sum", "patient", "gateway", "method", "status", "outcome", "taken_by"]
     list_filter = [CapturedFilter, "status", "outcome", "gateway", "method"]
     list_select_related = ["booking__patient", "taken_by"]
     search_fields = ["booking__patient__name", "booking__patient__phone", "reference", "gateway_payment"]
     date_hierarchy = "created_at"
     list_per_page = 50
-    inlines = [PaymentEventInline, RefundInline]
     fields = [
         "visit", "patient", "sum", "given_back", "gateway", "method", "status", "outcome", "created_at",
         "captured_at", "taken_by", "reference", "gateway_payment", "reason", "key",
     ]  # fmt: skip
+
+    def tools(self, request, payment):
+        paper = reverse("receipt", args=[payment.booking.public_id])
+        return [Tool(_("Receipt"), paper)] if payment.captured_minor else []
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount_minor")
     def sum(self, payment):

@@ -1,5 +1,8 @@
 """A gateway that could lose money, or take none, is refused at start."""
 
+import re
+from datetime import date
+
 from django.conf import settings
 from django.core.checks import Error, register
 
@@ -11,6 +14,39 @@ NEEDS = {
 }
 """What each gateway cannot do without. An empty webhook secret would accept anybody's signature."""
 TEST_MARKS = {"stripe": ("STRIPE_SECRET_KEY", "_test_"), "razorpay": ("RAZORPAY_KEY_ID", "_test_")}
+
+
+@register
+def books(app_configs, **kwargs) -> list[Error]:
+    """Receipts and shares that nobody could explain later."""
+    errors = []
+    try:
+        date.fromisoformat(f"2001-{settings.RECEIPT_YEAR_STARTS}")
+    except ValueError:
+        errors.append(
+            Error(
+                f"RECEIPT_YEAR_STARTS is {settings.RECEIPT_YEAR_STARTS!r}, which is no day of every year.",
+                hint="Write month and day, like 04-01.",
+                id="payments.E005",
+            )
+        )
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,10}", settings.RECEIPT_SERIES):
+        errors.append(
+            Error(
+                f"RECEIPT_SERIES is {settings.RECEIPT_SERIES!r}.",
+                hint="Use up to ten letters, digits and hyphens, like CL.",
+                id="payments.E006",
+            )
+        )
+    if not 0 <= settings.COMMISSION_PERCENT <= 100:
+        errors.append(
+            Error(
+                f"COMMISSION_PERCENT is {settings.COMMISSION_PERCENT}.",
+                hint="It is a part of each payment: from 0 to 100.",
+                id="payments.E007",
+            )
+        )
+    return errors
 
 
 @register

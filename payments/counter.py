@@ -18,6 +18,8 @@ from clinic.errors import Refused
 from clinic.models import Patient, ReviewItem
 from clinic.transactions import action
 from payments import steps
+from payments.drawer_steps import lock_drawer_of
+from payments.ledger_actions import book_at_once
 from payments.models import Payment, Refund
 from payments.states import Method, Outcome, RefundStatus
 from payments.states import Status as PaymentStatus
@@ -39,12 +41,14 @@ def walk_in(
     Raises Refused: CLOSED, FULL, ALREADY_BOOKED, REQUEST_REUSED.
     """
     try:
-        return _walk_in(schedule_id, who, method, actor, request_key, extra_place)
+        booking = _walk_in(schedule_id, who, method, actor, request_key, extra_place)
     except IntegrityError as error:
         # Only the key can collide, with a form that was used for another window.
         if Booking.objects.filter(request_key=request_key).exists():
             raise places.reused() from error
         raise
+    book_at_once(booking.pk)
+    return booking
 
 
 @action
@@ -95,7 +99,7 @@ def add_place(schedule: Schedule, *, actor, reason: str) -> None:
 
 
 def take(booking: Booking, method: Method, *, now, actor) -> Payment:
-    """Records money taken by hand for a booking that it has just bought."""
+    """Records money taken by hand for a booking that it has just bought; into the actor's drawer, if one is open."""
     payment = Payment.objects.create(
         booking=booking,
         gateway="manual",
@@ -106,6 +110,7 @@ def take(booking: Booking, method: Method, *, now, actor) -> Payment:
         status=PaymentStatus.CAPTURED,
         outcome=Outcome.BOUGHT,
         taken_by=actor,
+        drawer=lock_drawer_of(actor),
         created_at=now,
         captured_at=now,
     )
@@ -113,10 +118,17 @@ def take(booking: Booking, method: Method, *, now, actor) -> Payment:
     return payment
 
 
-@action
 def hand_back(refund_id: int, *, actor) -> Refund:
-    """The money of a refund by hand was given to the patient: it is done, and need not be looked
-    at any more. Raises Refused (NOT_BY_HAND) for any other refund, and for one that is done."""
+    """The money of a refund by hand was given to the patient: it is done, has its credit note, and
+    need not be looked at any more. Raises Refused (NOT_BY_HAND) for any other refund, and for one
+    that is done."""
+    refund = _hand_back(refund_id, actor)
+    book_at_once(refund.payment.booking_id)
+    return refund
+
+
+@action
+def _hand_back(refund_id: int, actor) -> Refund:
     payment_id = Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
     payment = Payment.objects.locked().get(pk=payment_id)
     refund = Refund.objects.locked().get(pk=refund_id)
@@ -125,6 +137,8 @@ def hand_back(refund_id: int, *, actor) -> Refund:
         raise Refused("NOT_BY_HAND", _("This refund is not waiting to be handed back."), refund=refund)
     now = timezone.now()
     steps.record_refund(payment, refund, RefundStatus.DONE, now=now, actor=actor)
+    refund.drawer = lock_drawer_of(actor)
+    refund.save(update_fields=["drawer"])
     ReviewItem.objects.open().filter(key=f"refund:{refund.pk}").update(
         resolved_at=now, resolved_by=actor, note=_("Handed back at the desk")
     )

@@ -6,7 +6,11 @@ QUERIES = {
         WHERE b.status IN ('confirmed', 'checked_in', 'in_consultation', 'completed')
           AND b.free_reason = '' AND NOT b.pay_at_desk
           AND COALESCE((SELECT SUM(p.captured_minor - p.refunded_minor) FROM payments_payment p
-                        WHERE p.booking_id = b.id AND p.outcome = 'bought'), 0) < b.price_minor
+                        WHERE p.booking_id = b.id AND p.outcome = 'bought'), 0)
+              + COALESCE((SELECT SUM(r.amount_minor) FROM payments_payment p
+                          JOIN payments_refund r ON r.payment_id = p.id
+                          WHERE p.booking_id = b.id AND p.outcome = 'bought'
+                            AND r.status <> 'failed' AND r.cause LIKE 'staff:%'), 0) < b.price_minor
           AND NOT EXISTS (SELECT 1 FROM payments_payment p JOIN clinic_reviewitem r
                           ON r.key LIKE 'payment:' || p.id || ':%' WHERE p.booking_id = b.id)""",
     "5a every captured payment has one outcome": """
@@ -30,12 +34,63 @@ QUERIES = {
     "5e a cancelled booking's money is going back": """
         SELECT p.id FROM payments_payment p JOIN bookings_booking b ON b.id = p.booking_id
         WHERE p.outcome = 'bought' AND b.refund_percent > 0 AND b.refund_due_at < {minutes_ago_5}
-          AND NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.payment_id = p.id)""",
+          AND p.refunded_minor < p.captured_minor AND CAST(p.captured_minor AS BIGINT) * b.refund_percent >= 100
+          AND NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.payment_id = p.id AND r.cause = 'cancel')""",
     "6a refunds of a payment sum to what it gives back": """
         SELECT p.id FROM payments_payment p LEFT JOIN payments_refund r
         ON r.payment_id = p.id AND r.status <> 'failed'
         GROUP BY p.id, p.refunded_minor, p.captured_minor
         HAVING p.refunded_minor <> COALESCE(SUM(r.amount_minor), 0) OR p.refunded_minor > p.captured_minor""",
+    "7a money that came has a receipt, and its doctor an earning": """
+        SELECT p.id FROM payments_payment p JOIN bookings_booking b ON b.id = p.booking_id
+        JOIN schedules_schedule s ON s.id = b.schedule_id
+        WHERE p.status = 'captured' AND p.outcome IN ('bought', 'no_place', 'surplus')
+          AND (p.captured_at < {minutes_ago_5} OR EXISTS (
+               SELECT 1 FROM payments_receipt r WHERE r.payment_id = p.id))
+          AND (NOT EXISTS (SELECT 1 FROM payments_receipt r WHERE r.payment_id = p.id
+                           AND r.amount_minor = p.captured_minor AND r.currency = p.currency)
+               OR COALESCE((SELECT SUM(e.amount_minor) FROM payments_ledgerentry e
+                            WHERE e.payment_id = p.id AND e.kind = 'earning' AND e.currency = p.currency), 0)
+                  <> CASE WHEN p.outcome = 'bought' THEN p.captured_minor ELSE 0 END)""",
+    "7b money that went back has a credit note, and its doctor a reversal": """
+        SELECT f.id FROM payments_refund f JOIN payments_payment p ON p.id = f.payment_id
+        WHERE f.status = 'done'
+          AND (f.done_at < {minutes_ago_5} OR EXISTS (
+               SELECT 1 FROM payments_receipt r WHERE r.refund_id = f.id))
+          AND (NOT EXISTS (SELECT 1 FROM payments_receipt r WHERE r.refund_id = f.id
+                           AND r.amount_minor = f.amount_minor AND r.currency = p.currency)
+               OR COALESCE((SELECT SUM(e.amount_minor) FROM payments_ledgerentry e
+                            WHERE e.refund_id = f.id AND e.kind = 'reversal' AND e.currency = p.currency), 0)
+                  <> CASE WHEN p.outcome = 'bought' THEN -f.amount_minor ELSE 0 END)
+          AND p.outcome <> 'review'""",
+    "7c nothing is booked of money that did not move": """
+        SELECT r.id FROM payments_receipt r
+        LEFT JOIN payments_payment p ON p.id = r.payment_id LEFT JOIN payments_refund f ON f.id = r.refund_id
+        WHERE COALESCE(p.status, f.status) NOT IN ('captured', 'done')""",
+    "7d of a payment the clinic keeps a share of what it kept of the money": """
+        SELECT COALESCE(e.payment_id, f.payment_id) FROM payments_ledgerentry e
+        LEFT JOIN payments_refund f ON f.id = e.refund_id
+        WHERE e.kind IN ('earning', 'reversal', 'commission')
+        GROUP BY COALESCE(e.payment_id, f.payment_id)
+        HAVING SUM(e.amount_minor) < 0
+            OR SUM(CASE WHEN e.kind = 'commission' THEN e.amount_minor ELSE 0 END) > 0
+            OR (SUM(CASE WHEN e.kind = 'commission' THEN 0 ELSE e.amount_minor END) = 0
+                AND SUM(e.amount_minor) <> 0)""",
+    "7e receipts are numbered from one without a gap": """
+        SELECT s.id FROM payments_receiptseries s LEFT JOIN payments_receipt r ON r.series_id = s.id
+        GROUP BY s.id, s.last_number
+        HAVING s.last_number <> COUNT(r.id) OR s.last_number <> COALESCE(MAX(r.number), 0)""",
+    "7f a counted drawer was expected to hold its float and the cash that moved": """
+        SELECT d.id FROM payments_drawer d WHERE d.closed_at IS NOT NULL AND d.expected_minor <> d.float_minor
+          + COALESCE((SELECT SUM(p.captured_minor) FROM payments_payment p
+                      WHERE p.drawer_id = d.id AND p.method = 'cash' AND p.currency = d.currency), 0)
+          - COALESCE((SELECT SUM(f.amount_minor) FROM payments_refund f
+                      JOIN payments_payment p ON p.id = f.payment_id
+                      WHERE f.drawer_id = d.id AND p.method = 'cash' AND p.currency = d.currency), 0)""",
+    "7g a payout is in the ledger once it is paid, and not before": """
+        SELECT o.id FROM payments_payout o LEFT JOIN payments_ledgerentry e ON e.payout_id = o.id
+        WHERE CASE WHEN o.status = 'completed' THEN -o.amount_minor ELSE 0 END <> COALESCE(e.amount_minor, 0)
+           OR e.doctor_id <> o.doctor_id OR e.currency <> o.currency""",
     "9 no inbox row waits more than five minutes without a reason": """
         SELECT id FROM payments_gatewayevent
         WHERE processed_at IS NULL AND error = '' AND received_at < {minutes_ago_5}""",

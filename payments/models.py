@@ -4,13 +4,28 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import formats, timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
 from clinic import money
 from clinic.transactions import LockingQuerySet
-from payments.states import OPEN, RETURNED, SENDABLE, UNDER_WAY, Method, Outcome, RefundStatus, Status
+from payments import ledger_models  # noqa: F401  (Django looks for models here)
+from payments.drawer_models import Drawer
+from payments.inbox_models import GatewayEvent  # noqa: F401  (its readers look for it here)
+from payments.states import (
+    OPEN,
+    RECEIPTED,
+    RETURNED,
+    SENDABLE,
+    UNDER_WAY,
+    Method,
+    Outcome,
+    RefundStatus,
+    Status,
+)
 
 
 class PaymentQuerySet(LockingQuerySet):
@@ -25,9 +40,24 @@ class PaymentQuerySet(LockingQuerySet):
     def captured(self):
         return self.filter(status=Status.CAPTURED)
 
+    def bought(self):
+        """What paid for the places that people have, or had."""
+        return self.filter(outcome=Outcome.BOUGHT)
+
+    def with_rest(self):
+        """Of which something is left to give back."""
+        return self.filter(refunded_minor__lt=F("captured_minor"))
+
+    def tries_of(self, bookings):
+        """Rows of booking, status and outcome."""
+        return self.filter(booking__in=bookings).values_list("booking", "status", "outcome")
+
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""
         return self.captured().filter(captured_at__date=day)
+
+    def at_counter(self):
+        return self.exclude(method="")
 
     def net_by_currency(self):
         """Rows of currency and net: captured less given back, or about to be."""
@@ -37,12 +67,29 @@ class PaymentQuerySet(LockingQuerySet):
     def unsettled(self):
         return self.filter(outcome="")
 
-    def without_refund(self):
-        return self.filter(refunds=None)
+    def to_look_at(self, now):
+        """Attempts whose gateway is to be asked: authorised ones, those whose hold is over, and those
+        that ended where no gateway can end them."""
+        return self.unsettled().filter(next_check_at__lte=now)
+
+    def of_money(self, gateway: str, gateway_payment: str):
+        """The one payment of this money, if the gateway named any."""
+        return self.filter(gateway=gateway, gateway_payment=gateway_payment).exclude(gateway_payment="")
+
+    def without_own_refund(self):
+        """Whose refund was not made by us yet, whatever somebody gave back at the gateway."""
+        return self.exclude(Exists(Refund.objects.filter(payment=OuterRef("pk"), cause=OuterRef("outcome"))))
 
     def owed_back(self):
         """Captured payments that bought nothing."""
         return self.captured().filter(outcome__in=RETURNED)
+
+    def without_receipt(self):
+        """Judged money that is not in the books yet, in the order in which it came."""
+        return self.captured().filter(outcome__in=RECEIPTED, receipt=None).order_by("captured_at", "pk")
+
+    def with_visit(self):
+        return self.select_related("booking__patient", "booking__schedule__doctor")
 
     def matching(self, gateway: str, key: str, reference: str, gateway_payment: str):
         """The attempts that a gateway's event may speak of, by any of its names."""
@@ -82,6 +129,14 @@ class Payment(models.Model):
         related_name="+",
         verbose_name=_("taken by"),
     )
+    drawer = models.ForeignKey(
+        Drawer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payments",
+        verbose_name=_("cash drawer"),
+    )
     created_at = models.DateTimeField(_("created"))
     captured_at = models.DateTimeField(_("captured at"), null=True, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -92,7 +147,10 @@ class Payment(models.Model):
         ordering = ["-created_at", "-pk"]
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
-        permissions = [("take_payment", _("Can take money at the counter"))]
+        permissions = [
+            ("take_payment", _("Can take money at the counter")),
+            ("refund", _("Can give money back, and decide about payments that don't match")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["booking"], condition=Q(outcome=Outcome.BOUGHT), name="payment_buys_once"
@@ -117,7 +175,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_check_at"], condition=Q(status__in=OPEN), name="payment_open"),
+            models.Index(fields=["next_check_at"], condition=Q(outcome=""), name="payment_to_look_at"),
         ]
 
     def __str__(self):
@@ -126,6 +184,15 @@ class Payment(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.captured_minor or self.amount_minor, self.currency)
+
+    @property
+    def left_minor(self) -> int:
+        """What may still be given back, in minor units."""
+        return self.captured_minor - self.refunded_minor
+
+    def back(self, percent: int) -> int:
+        """Minor units that `percent` of it gives back: part of a unit stays, and never more than is left."""
+        return min(self.captured_minor * percent // 100, self.left_minor)
 
 
 class PaymentEvent(models.Model):
@@ -154,54 +221,40 @@ class PaymentEvent(models.Model):
         return self.kind
 
 
-class GatewayEventQuerySet(LockingQuerySet):
-    def unprocessed(self):
-        return self.filter(processed_at=None)
-
-
-class GatewayEvent(models.Model):
-    """The inbox: one verified webhook body, kept before anything is done about it."""
-
-    gateway = models.CharField(_("gateway"), max_length=20)
-    dedupe_key = models.CharField(max_length=255)
-    name = models.CharField(_("event"), max_length=80, blank=True)
-    body = models.TextField(_("body"))
-    received_at = models.DateTimeField(_("received"))
-    processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
-    payment = models.ForeignKey(
-        Payment,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="gateway_events",
-        verbose_name=_("payment"),
-    )
-    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
-    next_try_at = models.DateTimeField(_("next try"))
-    error = models.CharField(_("why not yet"), max_length=200, blank=True)
-
-    objects = GatewayEventQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-pk"]
-        verbose_name = _("gateway event")
-        verbose_name_plural = _("gateway events")
-        constraints = [models.UniqueConstraint(fields=["gateway", "dedupe_key"], name="gateway_event_once")]
-        indexes = [
-            models.Index(fields=["next_try_at"], condition=Q(processed_at=None), name="gateway_event_todo")
-        ]
-
-    def __str__(self):
-        return f"{self.gateway} {self.name}"
-
-
 class RefundQuerySet(LockingQuerySet):
     def of(self, booking):
         """What goes back to a patient, with what it was paid by, the oldest first."""
         return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
 
+    def of_all(self, bookings):
+        """The same of many bookings at once."""
+        return self.filter(payment__booking__in=bookings).select_related("payment").order_by("pk")
+
+    def handed_back_on(self, day):
+        """What went back by hand on one of the clinic's days, with its drawer."""
+        by_hand = self.filter(status=RefundStatus.DONE, done_at__date=day).exclude(payment__method="")
+        return by_hand.select_related("payment", "drawer__opened_by")
+
+    def without_credit_note(self):
+        """Money that went back and is not in the books yet, of payments that are, in the order in which it went."""
+        return self.filter(status=RefundStatus.DONE, receipt=None, payment__receipt__isnull=False).order_by(
+            "done_at", "pk"
+        )
+
+    def with_visit(self):
+        return self.select_related(
+            "payment__receipt__series", "payment__booking__patient", "payment__booking__schedule__doctor"
+        )
+
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)
+
+    def failed(self):
+        return self.filter(status=RefundStatus.FAILED)
+
+    def by_hand(self):
+        """Waiting to be handed back at the desk."""
+        return self.filter(status=RefundStatus.BY_HAND)
 
     def matching(self, key: str, gateway_refund: str):
         """The refund that a gateway's event speaks of, by our key or by the gateway's id."""
@@ -226,6 +279,9 @@ class Refund(models.Model):
     cause = models.CharField(_("cause"), max_length=60)
     amount_minor = models.PositiveIntegerField(_("amount"))
     status = models.CharField(_("status"), max_length=8, choices=RefundStatus, default=RefundStatus.DUE)
+    drawer = models.ForeignKey(
+        Drawer, models.PROTECT, null=True, blank=True, related_name="refunds", verbose_name=_("cash drawer")
+    )
     gateway_refund = models.CharField(_("the gateway's refund"), max_length=255, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     next_try_at = models.DateTimeField(_("next try"))
@@ -257,6 +313,34 @@ class Refund(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.amount_minor, self.payment.currency)
+
+    @property
+    def in_words(self) -> str:
+        """What became of it, in a few words: "₹500 sent back on 24 November"."""
+        if self.status == RefundStatus.DONE:
+            said = {
+                "amount": self.amount,
+                "day": formats.date_format(timezone.localtime(self.done_at), "j F"),
+            }
+            return gettext("%(amount)s sent back on %(day)s") % said
+        words = {
+            RefundStatus.BY_HAND: gettext("%(amount)s waits for you at the desk"),
+            RefundStatus.FAILED: gettext(
+                "%(amount)s could not be sent back yet: the clinic is looking at it"
+            ),
+        }
+        return words.get(self.status, gettext("%(amount)s on its way back")) % {"amount": self.amount}
+
+    @property
+    def why(self) -> str:
+        """Why it goes back, in a patient's words; "" where the page says that anyway."""
+        if self.cause == Outcome.SURPLUS:
+            return _("It was paid twice, or too late.")
+        return _("The clinic decided to give it back.") if self.cause.startswith("staff:") else ""
+
+    @property
+    def tone(self) -> str:
+        return {RefundStatus.DONE: "free", RefundStatus.FAILED: "late"}.get(self.status, "held")
 
     @property
     def is_ended(self) -> bool:

@@ -1,14 +1,18 @@
-"""What the live page says of money, beside the place in the line."""
+"""What a patient's pages say of money, beside the place in the line."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking
 from bookings.queries import Ticket, ticket
+from bookings.refund_rules import percent_back, why_not_own, words
 from bookings.states import OCCUPYING
 from bookings.states import Status as BookingStatus
+from clinic.models import ReviewItem
+from payments.ledger_models import Receipt
 from payments.models import Payment, Refund
 from payments.states import Outcome, Status
 
@@ -24,12 +28,15 @@ class LiveTicket(Ticket):
 
     @property
     def next_step(self) -> str:
+        booking = self.booking
         if self.is_held and self.under_review:
             return _(
                 "A payment arrived that does not match the price. The clinic is looking at it and will call you. Please do not pay again."
             )
         if self.is_held and self.declined:
             return _("The payment was declined and nothing was charged. Your place is still held: try again.")
+        if booking.status == BookingStatus.CANCELLED and booking.refund_percent == 0 and booking.price_minor:
+            return _("This booking was cancelled. By the rules it was sold with, nothing comes back.")
         return super().next_step
 
     @property
@@ -46,8 +53,33 @@ class LiveTicket(Ticket):
         return self.is_lapsed or self.booking.status in (BookingStatus.OVERFLOW, BookingStatus.CANCELLED)
 
     @property
+    def may_cancel(self) -> bool:
+        return not why_not_own(self.booking, self.now)
+
+    @property
     def has_slip(self) -> bool:
         return self.booking.status in OCCUPYING
+
+    @property
+    def has_receipt(self) -> bool:
+        """Money came: by the price of a place that is theirs, or it is on its way back."""
+        return bool(self.refunds) or (self.has_slip and self.booking.price_minor > 0)
+
+    @property
+    def money_moves(self) -> bool:
+        return any(not refund.is_ended for refund in self.refunds)
+
+    @property
+    def money(self) -> list[str]:
+        """What was paid, and what became of each sum that goes back, a line each."""
+        booking, said = self.booking, [refund.in_words for refund in self.refunds]
+        if booking.status not in OCCUPYING:
+            return said
+        if booking.free_reason or not booking.price_minor:
+            return [_("Free"), *said]
+        if booking.pay_at_desk:
+            return [_("%(price)s, to be paid at the desk") % {"price": booking.price}, *said]
+        return [_("%(price)s paid") % {"price": booking.price}, *said]
 
     @property
     def version(self) -> str:
@@ -55,24 +87,91 @@ class LiveTicket(Ticket):
         return "-".join([super().version, f"{self.declined:d}{self.under_review:d}", *money])
 
 
+def with_refund_mark(bookings):
+    """Bookings that know whether any of their money goes back, so that most pages need not ask."""
+    return bookings.annotate(has_refunds=Exists(Refund.objects.filter(payment__booking=OuterRef("pk"))))
+
+
 def live(booking: Booking, now: datetime) -> LiveTicket:
-    """One statement: in line, who is ahead; waiting for money, the tries; later, the refunds."""
+    """In line, who is ahead; waiting for money, the tries; and what goes back, where anything does.
+
+    `booking` comes from `with_refund_mark`.
+    """
     place = ticket(booking, now)
-    if place.is_waiting:
-        return LiveTicket(booking, now, place.ahead)
-    if place.is_held:
-        tries = set(booking.payments.values_list("status", "outcome"))
-        return LiveTicket(
-            booking,
-            now,
-            declined=(Status.FAILED, "") in tries,
-            under_review=(Status.CAPTURED, Outcome.REVIEW) in tries,
-        )
-    return LiveTicket(booking, now, refunds=tuple(Refund.objects.of(booking)))
+    refunds = tuple(Refund.objects.of(booking)) if booking.has_refunds else ()
+    tries = set(booking.payments.values_list("status", "outcome")) if place.is_held else set()
+    return LiveTicket(booking, now, place.ahead, **judged(tries), refunds=refunds)
+
+
+def judged(tries: set) -> dict[str, bool]:
+    """What the tries to pay a held place say: pairs of status and outcome."""
+    return {
+        "declined": (Status.FAILED, "") in tries,
+        "under_review": (Status.CAPTURED, Outcome.REVIEW) in tries,
+    }
+
+
+def papers(booking: Booking) -> dict:
+    """Receipts and credit notes of a booking, and whether the worker still has one to make."""
+    awaited = Payment.objects.without_receipt().filter(booking=booking).exists()
+    return {"booking": booking, "receipts": list(Receipt.objects.of(booking)), "awaited": awaited}
 
 
 def surplus(ticket: LiveTicket) -> list[Payment]:
-    """What a patient with a paid place paid beside it, with what became of that money."""
+    """What a patient with a paid place paid beside it, and no refund was made of yet."""
     if not ticket.is_waiting:
         return []
-    return list(Payment.objects.owed_back().filter(booking=ticket.booking).prefetch_related("refunds"))
+    return list(Payment.objects.owed_back().without_own_refund().filter(booking=ticket.booking))
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a patient who cancels now gets back, and why so much."""
+
+    percent: int | None
+    """None where nothing was paid."""
+    minor: int
+    gone_minor: int
+    """What went back before, or is about to: so much less comes back now."""
+    currency: str
+    rule: str
+    why_not: str
+    """Why the patient can't cancel by themselves, or ""."""
+
+
+def offer(booking: Booking, now: datetime) -> Offer:
+    """What cancelling would give back at this moment; the lock's clock decides in the end."""
+    percent = percent_back(booking, now) if booking.gives_back else None
+    bought = Payment.objects.bought().filter(booking=booking).first()
+    return Offer(
+        percent=percent,
+        minor=bought.back(percent or 0) if bought else 0,
+        gone_minor=bought.refunded_minor if bought else 0,
+        currency=booking.currency,
+        rule=words(booking, now) if booking.gives_back and booking.price_minor else "",
+        why_not=why_not_own(booking, now),
+    )
+
+
+def amount_back(booking: Booking, percent: int) -> int:
+    """Minor units that `percent` gives back of what bought this place: never more than is left of it."""
+    bought = Payment.objects.bought().filter(booking=booking).first()
+    return bought.back(percent) if bought else 0
+
+
+def payment_in_question(item: ReviewItem) -> Payment | None:
+    """The payment that a decision can settle an item about, by the item's key: money that matches nothing,
+    or whose refund failed. A dispute is settled with the bank, so it has none."""
+    kind, _colon, rest = item.key.partition(":")
+    pk, _colon, fact = rest.partition(":")
+    if not pk.isdecimal() or fact.startswith("dispute"):
+        return None
+    if kind == "refund" and not fact:
+        return Payment.objects.filter(refunds__in=Refund.objects.failed().filter(pk=pk)).first()
+    return Payment.objects.filter(pk=pk).first() if kind == "payment" else None
+
+
+def refund_by_hand(item: ReviewItem) -> Refund | None:
+    """The refund that an item asks the desk to hand back."""
+    kind, _colon, pk = item.key.partition(":")
+    return Refund.objects.by_hand().filter(pk=pk).first() if kind == "refund" and pk.isdecimal() else None

@@ -6,7 +6,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from payments import gateways
-from payments.models import GatewayEvent, Refund
+from payments.models import GatewayEvent, Payment, Refund
 
 FORGED = "webhook-signature-errors"
 
@@ -35,9 +35,11 @@ def warnings() -> dict:
         .first()
     )
     refund = Refund.objects.to_send(now).order_by("created_at").values_list("created_at", flat=True).first()
+    unbooked = Payment.objects.without_receipt().values_list("captured_at", flat=True).first()
     return {
         "oldest_unprocessed_webhook": _age(now, waiting),
         "oldest_unsent_refund": _age(now, refund),
+        "oldest_payment_without_receipt": _age(now, unbooked),
         "unsigned_webhooks_last_hour": cache.get(FORGED, 0),
     }
 

@@ -41,6 +41,40 @@ SENDABLE = (RefundStatus.DUE, RefundStatus.SENDING, RefundStatus.PENDING)
 UNDER_WAY = (RefundStatus.DUE, RefundStatus.SENDING, RefundStatus.PENDING, RefundStatus.BY_HAND)
 
 
+class ReceiptKind(TextChoices):
+    RECEIPT = "receipt", _("receipt")
+    CREDIT_NOTE = "credit_note", _("credit note")
+
+
+RECEIPTED = (Outcome.BOUGHT, *RETURNED)
+"""Outcomes that are judged for good: their money gets a receipt."""
+
+
+class EntryKind(TextChoices):
+    """Why the clinic owes a doctor more, or less."""
+
+    EARNING = "earning", _("visit paid")
+    REVERSAL = "reversal", _("visit refunded")
+    COMMISSION = "commission", _("the clinic's share")
+    ADJUSTMENT = "adjustment", _("adjusted by hand")
+    PAYOUT = "payout", _("paid out")
+
+
+class PayoutStatus(TextChoices):
+    REQUESTED = "requested", _("asked for")
+    PROCESSING = "processing", _("being paid")
+    COMPLETED = "completed", _("paid out")
+    FAILED = "failed", _("not paid")
+
+
+PAYOUT_MOVES = {
+    PayoutStatus.PROCESSING: (PayoutStatus.REQUESTED,),
+    PayoutStatus.COMPLETED: (PayoutStatus.PROCESSING,),
+    PayoutStatus.FAILED: (PayoutStatus.REQUESTED, PayoutStatus.PROCESSING),
+}
+"""What a payout becomes, and from what. Paid and not paid are the end."""
+
+
 class Method(TextChoices):
     """How money is taken at the counter."""
 

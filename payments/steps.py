@@ -140,17 +140,87 @@ def mark(payment: Payment, status: Status, *, now, why: str = "") -> None:
 
 def owe(payment: Payment, cause: str, percent: int, *, now: datetime) -> Refund | None:
     """Reserves a refund on a locked payment: min(due, what is left of it). Once per cause."""
-    due = payment.captured_minor * percent // 100
-    amount = min(due, payment.captured_minor - payment.refunded_minor)
+    amount = payment.back(percent)
     if amount <= 0 or payment.refunds.filter(cause=cause).exists():
         return None
+    return reserve(payment, cause, amount, now=now, why=cause)
+
+
+def reserve(payment: Payment, cause: str, amount: int, *, now: datetime, actor=None, why: str) -> Refund:
+    """Takes so many minor units of a locked payment as a refund that is due: the sweep sends it.
+
+    The caller has seen that as much is left of it.
+    """
     payment.refunded_minor += amount
     payment.save(update_fields=["refunded_minor"])
     refund = Refund.objects.create(
         payment=payment, cause=cause, amount_minor=amount, created_at=now, next_try_at=now
     )
-    note(payment, "refund due", now=now, amount_minor=amount, why=cause)
+    note(payment, "refund due", now=now, amount_minor=amount, actor=actor, why=why)
     return refund
+
+
+def refund_told(payment: Payment, event: Event, *, now: datetime) -> None:
+    """Writes what a gateway says of a refund of a locked payment: of ours, or of one that somebody made on
+    the gateway's own page, which becomes a row here (cause `gateway:<id>`)."""
+    refund = payment.refunds.matching(event.refund_key, event.gateway_refund).locked().first()
+    done = event.kind == "refund_done"
+    if refund:
+        status = RefundStatus.DONE if done else RefundStatus.FAILED
+        record_refund(payment, refund, status, now=now, gateway_refund=event.gateway_refund, why=event.reason)
+    elif done:
+        _import_refund(payment, event, now=now)
+
+
+def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
+    """What went back is written down. A person is asked where that fits nothing: more than was left of
+    the payment, or the money of a place that still stands."""
+    gone = money.display(event.amount_minor, event.currency)
+    what = {"amount": gone, "gateway": payment.gateway}
+    subject, why = _("%(amount)s was given back on %(gateway)s's own page") % what, ""
+    if event.currency != payment.currency or not (
+        0 < event.amount_minor <= payment.captured_minor - payment.refunded_minor
+    ):
+        why = _("That is more than was left of this payment, so it is not in our books. Compare both.")
+    else:
+        payment.refunded_minor += event.amount_minor
+        payment.save(update_fields=["refunded_minor"])
+        payment.refunds.create(
+            cause=f"gateway:{event.gateway_refund}"[:60],
+            amount_minor=event.amount_minor,
+            status=RefundStatus.DONE,
+            gateway_refund=event.gateway_refund,
+            created_at=now,
+            next_try_at=now,
+            done_at=now,
+        )
+        if payment.outcome == Outcome.BOUGHT and payment.booking.status != BookingStatus.CANCELLED:
+            why = _("The booking still stands. Cancel it if the patient is not coming.")
+    note(
+        payment,
+        "refund made at the gateway",
+        now=now,
+        amount_minor=event.amount_minor,
+        why=event.gateway_refund,
+    )
+    log.info("refund", extra={"payment": payment.pk, "status": "made at the gateway"})
+    if why:
+        review(f"payment:{payment.pk}:{event.gateway_refund}"[:120], subject, why, admin_link(payment))
+
+
+def dispute(payment: Payment, event: Event, *, now: datetime) -> None:
+    """The payer's bank wants money back. Nothing moves here: a person answers it at the gateway."""
+    note(payment, "dispute", now=now, amount_minor=event.amount_minor, why=event.reason)
+    review(
+        f"payment:{payment.pk}:dispute:{event.dedupe_key}"[:120],
+        _("The patient's bank disputes a payment of %(amount)s")
+        % {"amount": money.display(event.amount_minor, event.currency)},
+        _(
+            "The bank's reason: %(why)s. Answer on %(gateway)s's own page before its date. Don't refund it here meanwhile: the money could go back twice."
+        )
+        % {"why": event.reason or "?", "gateway": payment.gateway},
+        admin_link(payment),
+    )
 
 
 def record_refund(

@@ -1,7 +1,12 @@
-"""What SQLite refuses by itself; PostgreSQL has the same from migration 0002."""
+"""What SQLite refuses by itself; PostgreSQL has the same from migrations 0002 and 0004."""
 
 from clinic.triggers import append_only, create_on_sqlite
 
+APPEND_ONLY = ("payments_paymentevent", "payments_receipt", "payments_ledgerentry")
+
 
 def create(using, **kwargs):
-    create_on_sqlite(using, append_only("payments_paymentevent"))
+    rules = {}
+    for table in APPEND_ONLY:
+        rules |= append_only(table)
+    create_on_sqlite(using, rules)

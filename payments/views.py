@@ -13,12 +13,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HTMX_STOP_POLLING
 
+from bookings import refund_rules
 from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.pages import private, see_other
 from payments import actions, queries
 from payments.forms import PayForm
-from payments.gateways.base import BadSignature, GatewayError, UnknownGateway
+from payments.gateways.base import BadSignature, GatewayError, OpensOnOurPage, UnknownGateway
 from payments.readiness import note_forgery
 from schedules.queries import next_free
 
@@ -27,8 +28,15 @@ log = logging.getLogger("clinic")
 
 def live_ticket(request, public_id, bookings) -> queries.LiveTicket:
     """The one of `bookings` behind a link, for whoever may see it (else 404), with its place in the line."""
-    visible = bookings.visible_to(request.user)
+    visible = queries.with_refund_mark(bookings.visible_to(request.user))
     return queries.live(get_object_or_404(visible, public_id=public_id), timezone.now())
+
+
+def terms_of(ticket) -> refund_rules.Terms:
+    """What the booking gives back when it is cancelled, as sold."""
+    booking = ticket.booking
+    price = {"price_minor": booking.price_minor, "currency": booking.currency}
+    return refund_rules.terms(booking.refund_rules, **price, starts=booking.starts, now=ticket.now)
 
 
 @private
@@ -45,10 +53,13 @@ def pay(request, public_id):
         except Refused as refusal:
             messages.error(request, refusal.message)
             return see_other("pay", public_id)
-        return see_other(payment.redirect_url)
-    origins = [origin for gateway in form.offered for origin in gateway.origins]
+        if payment.redirect_url:
+            return see_other(payment.redirect_url)
+        return see_other("checkout", public_id, payment.gateway)
+    elsewhere = [gateway for gateway in form.offered if not isinstance(gateway, OpensOnOurPage)]
+    origins = [origin for gateway in elsewhere for origin in gateway.origins]
     page = csp_update({"form-action": origins})(render)
-    content = {"ticket": ticket, "booking": ticket.booking, "form": form}
+    content = {"ticket": ticket, "booking": ticket.booking, "form": form, "terms": terms_of(ticket)}
     return page(request, "payments/pay.html", content, status=422 if form.errors else 200)
 
 
@@ -61,6 +72,7 @@ def booking(request, public_id):
         "ticket": ticket,
         "booking": ticket.booking,
         "surplus": queries.surplus(ticket),
+        "may_cancel": ticket.may_cancel and ticket.booking.is_own_of(request.user),
         "next_windows": next_free(ticket.booking.schedule.doctor, ticket.now) if ticket.is_lost else [],
     }
     return render(request, "payments/booking.html", content)
@@ -85,11 +97,25 @@ def come_back(request, public_id):
     try:
         actions.ask_about(ticket.booking)
     except GatewayError as error:
-        log.warning("gateway-error", extra={"booking": ticket.booking.pk, "why": error.message})
-        messages.info(
-            request, _("The payment service has not told us yet. This page changes as soon as it does.")
-        )
+        not_told_yet(request, ticket.booking, error)
     return see_other(ticket.booking)
+
+
+def not_told_yet(request, booking: Booking, error: GatewayError) -> None:
+    """Who comes back from a gateway that does not answer has not lost anything by it."""
+    log.warning("gateway-error", extra={"booking": booking.pk, "why": error.message})
+    messages.info(
+        request, _("The payment service has not told us yet. This page changes as soon as it does.")
+    )
+
+
+@private
+@require_safe
+def receipt(request, public_id):
+    """Receipts and credit notes of a booking, as they were issued, to be printed."""
+    visible = Booking.objects.visible_to(request.user)
+    papers = queries.papers(get_object_or_404(visible, public_id=public_id))
+    return render(request, "payments/receipt.html", papers)
 
 
 @csrf_exempt

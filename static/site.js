@@ -35,4 +35,5 @@
   document.querySelector(".summary-of-errors")?.focus();
   tick();
   setInterval(tick, 1000);
+  document.addEventListener("htmx:afterSwap", tick);
 })();

@@ -8,7 +8,9 @@ from django.dispatch import receiver
 
 from tests.lock_order import LockOrder
 
-APPEND_ONLY = ("bookings_bookingevent", "payments_paymentevent")
+APPEND_ONLY = (
+    "bookings_bookingevent", "payments_paymentevent", "payments_receipt", "payments_ledgerentry",
+)  # fmt: skip
 EMPTIED_AFTERWARDS = {"transactional_db", "live_server", "django_db_reset_sequences"}
 locks = LockOrder()
 

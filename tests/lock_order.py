@@ -11,6 +11,7 @@ RANK = {
     "payments_payment": 3,
     "payments_refund": 4,
     "payments_drawer": 5,
+    "payments_receiptseries": 6,
 }
 GUARDED = {"status", "units", "schedule_id", "queue_number"}
 """Columns of a booking that change only under its schedule's lock."""

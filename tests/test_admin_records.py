@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from bookings.models import Booking
 from bookings.states import Status
 from clinic.models import Doctor, ReviewItem
 from payments import sweeps
@@ -56,15 +57,23 @@ def test_the_index_shows_each_role_its_own_work_first(client):
     for role in ("Reception", "Doctor", "Manager"):
         client.force_login(factories.staff(role))
         tiles[role] = [str(tile.label) for tile, _count, _word in client.get("/admin/").context["counted"]]
-    assert tiles["Reception"] == tiles["Manager"] == ["Today", "Walk-in", "Desk", "Money", "To look at"]
-    assert tiles["Doctor"] == ["Today", "Desk"]
+    assert tiles["Reception"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "To look at"]
+    assert tiles["Manager"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "Earnings", "To look at"]
+    assert tiles["Doctor"] == ["Today", "Desk", "Earnings"]
 
 
 def test_the_index_counts_the_day(client, reception):
     window = factories.window(starts_in=-timedelta(seconds=1), capacity=5)
     sell(reception, window)
     counts = {str(tile.label): count for tile, count, _word in client.get("/admin/").context["counted"]}
-    assert counts == {"Today": "1", "Walk-in": "4", "Desk": "0", "Money": "₹500", "To look at": "0"}
+    assert counts == {
+        "Today": "1",
+        "Walk-in": "4",
+        "Desk": "0",
+        "Money": "₹500",
+        "Cash desk": "0",
+        "To look at": "0",
+    }
 
 
 def test_staff_sign_in_through_the_clinics_own_page(client):
@@ -119,6 +128,32 @@ def test_cancelling_with_a_reason_gives_the_money_back(client, reception):
         Status.CANCELLED, "Doctor is ill", 100,
     )  # fmt: skip
     assert booking.events.last().actor == reception
+
+
+@pytest.mark.parametrize(
+    ("starts_in", "percent", "said"), [(2, 0, "₹0 goes back (0%)"), (48, 100, "₹500 goes back")]
+)
+def test_what_the_patient_asked_for_goes_by_the_rules_as_sold(client, reception, starts_in, percent, said):
+    booking = sell(reception, factories.window(starts_in=timedelta(hours=starts_in)))
+    Booking.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    assert said in client.get(f"{CANCEL}?booking={booking.pk}").content.decode()
+    sent = {"whose": "patient", "reason": "Feels better"}
+    page = client.post(f"{CANCEL}?booking={booking.pk}", sent, follow=True).content.decode()
+    assert said in page
+    booking.refresh_from_db()
+    assert (booking.status, booking.refund_percent) == (Status.CANCELLED, percent)
+    assert violations() == {}
+
+
+def test_the_clinics_own_cancellation_is_chosen_already(client, reception):
+    booking = sell(reception)
+    form = client.get(f"{CANCEL}?booking={booking.pk}").context["form"]
+    assert form["whose"].value() == "clinic"
+    assert (
+        client.post(f"{CANCEL}?booking={booking.pk}", {"whose": "nobody", "reason": "x"}).status_code == 200
+    )
+    booking.refresh_from_db()
+    assert booking.status == Status.CONFIRMED
 
 
 def test_a_visit_under_way_cannot_be_cancelled(client, reception):

@@ -5,6 +5,7 @@ from django.core.checks import ERROR, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from clinic.checks import refuse_to_start
+from payments.checks import NEEDS
 
 OURS = "clinic.E", "clinic.W", "payments.E"
 LOCAL_MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -18,6 +19,12 @@ LIVE = {
     "PAYMENT_GATEWAYS": ["stripe"],
     "STRIPE_SECRET_KEY": "sk_live_1",
     "STRIPE_WEBHOOK_SECRET": "whsec_1",
+}
+RAZORPAY = {
+    "PAYMENT_GATEWAYS": ["razorpay"],
+    "RAZORPAY_KEY_ID": "rzp_live_1",
+    "RAZORPAY_KEY_SECRET": "secret",
+    "RAZORPAY_WEBHOOK_SECRET": "another",
 }
 
 
@@ -38,6 +45,7 @@ def found(settings):
 def test_the_demo_and_a_live_clinic_are_fine(found):
     assert found() == {}
     assert found(**LIVE) == {}
+    assert found(**LIVE | RAZORPAY) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +67,8 @@ def test_the_demo_and_a_live_clinic_are_fine(found):
         ("payments.E004", {"STRIPE_SECRET_KEY": "sk_test_1"}),
         ("payments.E004", {"STRIPE_SECRET_KEY": "rk_test_1"}),
         ("payments.E003", {"PAYMENT_GATEWAYS": ["razorpay"]}),
+        *[("payments.E003", RAZORPAY | {key: " "}) for key in NEEDS["razorpay"]],
+        ("payments.E004", RAZORPAY | {"RAZORPAY_KEY_ID": "rzp_test_1"}),
     ],
 )
 def test_it_is_refused_with_the_fix(found, id, changes):

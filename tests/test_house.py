@@ -16,7 +16,7 @@ LAYERS = [
     {"states", "errors", "money", "triggers", "localtime", "theme", "sweeping", "gateways"},
     {"transactions"},
     {"models"},
-    {"queries", "invariants", "readiness", "throttle", "health", "context", "roles"},
+    {"queries", "invariants", "readiness", "throttle", "health", "context", "roles", "rules"},
     {"steps"},
     {"actions", "desk", "counter", "closing", "sweeps"},
     {"forms"},

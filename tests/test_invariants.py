@@ -4,6 +4,7 @@ Where the database refuses the fault, its rule is taken away first, inside the t
 """
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,8 +15,9 @@ from bookings import actions, invariants
 from bookings.models import BookingEvent
 from bookings.states import Status
 from clinic.models import ReviewItem
+from payments import drawer_actions, payout_actions, sweeps
 from payments import invariants as money_invariants
-from payments import sweeps
+from payments.ledger_models import LedgerEntry, Receipt
 from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Refund
 from payments.states import Outcome
@@ -220,14 +222,20 @@ def a_payment_that_bought_a_place_which_is_not_confirmed():
     return captured(f.hold(f.window()), outcome=Outcome.BOUGHT)
 
 
+def booked(payment):
+    """With the receipt that the worker made meanwhile."""
+    assert sweeps.book_ledger() == 1
+    return payment
+
+
 @fault(RETURNED)
 def money_that_bought_nothing_and_stays():
-    return captured(f.hold(f.window()), outcome=Outcome.SURPLUS, captured_at=minutes_ago())
+    return booked(captured(f.hold(f.window()), outcome=Outcome.SURPLUS, captured_at=minutes_ago()))
 
 
 @fault(RETURNED)
 def money_that_bought_nothing_and_goes_back_in_part():
-    payment = captured(f.hold(f.window()), outcome=Outcome.NO_PLACE, captured_at=minutes_ago())
+    payment = booked(captured(f.hold(f.window()), outcome=Outcome.NO_PLACE, captured_at=minutes_ago()))
     refund(payment, 49999)
     return change(payment, refunded_minor=49999)
 
@@ -243,6 +251,13 @@ def a_cancelled_booking_whose_money_stays():
     actions.cancel(booking.pk, reason="")
     change(booking, refund_due_at=minutes_ago())
     return booking.payments.get()
+
+
+@fault(CANCELLED)
+def a_cancelled_booking_of_whose_money_only_a_part_went_back_before():
+    payment = a_cancelled_booking_whose_money_stays()
+    refund(payment, 10000)
+    return change(payment, refunded_minor=10000)
 
 
 def refund(payment, amount_minor: int) -> Refund:
@@ -271,6 +286,135 @@ def more_given_back_than_came():
 def a_message_that_nobody_looked_at():
     f.deliver(f.capture_body(f.attempt(f.hold(f.window()))))
     return change(GatewayEvent.objects.get(), processed_at=None, received_at=minutes_ago())
+
+
+# --- The books ----------------------------------------------------------------------------
+
+CAME = "7a money that came has a receipt, and its doctor an earning"
+WENT = "7b money that went back has a credit note, and its doctor a reversal"
+MOVED = "7c nothing is booked of money that did not move"
+SHARE = "7d of a payment the clinic keeps a share of what it kept of the money"
+GAPLESS = "7e receipts are numbered from one without a gap"
+
+
+def paid_and_booked():
+    return booked(f.paid(f.window()).payments.get())
+
+
+def refunded_and_booked():
+    """A visit whose money went back, and all of it is in the books."""
+    booking = f.paid(f.window())
+    actions.cancel(booking.pk, reason="ill")
+    sweeps.make_refunds()
+    sweeps.send_refunds()
+    assert sweeps.book_ledger() == 2
+    return Refund.objects.get()
+
+
+def may_be_changed(rows) -> None:
+    """Takes the rule away that the books are append-only."""
+    table = rows._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {table}_append_only")
+        else:
+            for event in ("UPDATE", "DELETE"):
+                cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_{event}")
+
+
+@fault(CAME)
+def money_that_no_receipt_was_made_for():
+    return change(f.paid(f.window()).payments.get(), captured_at=minutes_ago())
+
+
+@fault(CAME)
+def a_receipt_of_another_amount():
+    payment = paid_and_booked()
+    may_be_changed(Receipt)
+    change(payment.receipt, amount_minor=49999)
+    return payment
+
+
+@fault(CAME)
+def a_visit_that_its_doctor_did_not_earn():
+    payment = paid_and_booked()
+    may_be_changed(LedgerEntry)
+    payment.ledger.all().delete()
+    return payment
+
+
+@fault(WENT)
+def money_that_went_back_without_a_credit_note():
+    booking = f.paid(f.window())
+    actions.cancel(booking.pk, reason="ill")
+    sweeps.make_refunds()
+    booked(booking.payments.get())
+    sweeps.send_refunds()
+    return change(Refund.objects.get(), done_at=minutes_ago())
+
+
+@fault(WENT)
+def a_refund_that_its_doctor_still_earns_by():
+    refund = refunded_and_booked()
+    may_be_changed(LedgerEntry)
+    refund.ledger.all().delete()
+    return refund
+
+
+@fault(MOVED)
+def a_credit_note_of_a_refund_that_was_not_sent():
+    refund = change(refunded_and_booked(), status="due")
+    return refund.receipt
+
+
+@fault(SHARE)
+def a_share_of_money_that_went_back():
+    refund = refunded_and_booked()
+    entry = refund.payment.ledger.get()
+    LedgerEntry.objects.create(
+        doctor=entry.doctor, kind="commission", amount_minor=-1, currency="INR", payment=refund.payment,
+        at=entry.at,
+    )  # fmt: skip
+    return refund.payment
+
+
+@fault(GAPLESS)
+def a_number_that_was_given_to_nothing():
+    series = paid_and_booked().receipt.series
+    return change(series, last_number=2)
+
+
+DRAWER = "7f a counted drawer was expected to hold its float and the cash that moved"
+
+
+@fault(DRAWER)
+def cash_that_went_into_a_drawer_after_it_was_counted():
+    drawer = drawer_actions.open_drawer(float_minor=0, actor=f.user())
+    drawer_actions.close_drawer(drawer.pk, counted_minor=0, note="", actor=drawer.opened_by)
+    change(f.paid(f.window()).payments.get(), drawer=drawer, method="cash")
+    return drawer
+
+
+PAID_OUT = "7g a payout is in the ledger once it is paid, and not before"
+
+
+def a_payout(**fields):
+    doctor = paid_and_booked().booking.schedule.doctor
+    return payout_actions.ask_for(doctor, amount_minor=50000, key=uuid4(), actor=f.user())
+
+
+@fault(PAID_OUT)
+def a_payout_that_was_paid_and_is_not_in_the_ledger():
+    return change(a_payout(), status="completed", reference="x")
+
+
+@fault(PAID_OUT)
+def a_payout_in_the_ledger_that_failed():
+    payout, manager = a_payout(), f.user()
+    for to in ("processing", "completed"):
+        payout_actions.move_payout(payout.pk, to, reference="x", actor=manager)
+    return change(payout, status="failed", reason="x")
 
 
 PLANTS = [(name, plant) for name, plants in FAULTS.items() for plant in plants]

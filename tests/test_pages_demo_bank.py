@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from bookings.models import Booking
-from payments import actions, sweeps
+from payments import attempt_actions, sweeps
 from payments.models import GatewayEvent, Payment
 from tests import factories
 
@@ -91,7 +91,7 @@ def test_paying_late_is_refunded_where_the_place_has_gone(bank, settings, client
     key = factories.attempt(booking).key
     the_hold_ends(booking, settings)
     factories.paid(window)
-    actions.close(booking.payments.get())  # as the worker does
+    attempt_actions.close(booking.payments.get())  # as the worker does
     refused = client.post(f"/demo-gateway/{key}/", {"action": "pay"})
     assert "has closed this payment" in refused.content.decode()
     client.post(f"/demo-gateway/{key}/", {"action": "late"})

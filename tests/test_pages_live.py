@@ -136,8 +136,9 @@ def test_a_cancelled_visit_shows_what_goes_back(client, window, nurse):
     assert "This booking was cancelled" in page(client, booking)
     assert poll(client, booking).status_code == 200  # the refund is still to come
     sweeps.make_refunds()
-    sweeps.send_refunds()
     assert "₹500 goes back to you" in page(client, booking)
+    sweeps.send_refunds()
+    assert "₹500 sent back on" in page(client, booking)
     assert poll(client, booking).status_code == 286
 
 
@@ -147,6 +148,15 @@ def test_a_second_payment_is_said_to_go_back_while_the_place_stays(client, windo
     shown = page(client, booking)
     assert "paid twice" in shown
     assert "A1" in shown
+    before = seen(client, booking)
+    sweeps.make_refunds()
+    due = poll(client, booking, before).content.decode()
+    assert "₹500 goes back to you" in due
+    assert "paid twice" in due
+    sweeps.send_refunds()
+    shown = page(client, booking)
+    assert "₹500 sent back on" in shown
+    assert shown.count("paid twice") == 1
 
 
 def test_a_visit_days_away_shows_no_line_yet(client, window):

@@ -15,9 +15,10 @@ from bookings.models import Booking
 from bookings.states import Status
 from clinic.errors import Refused
 from payments import actions as money
-from payments import counter, sweeps
+from payments import counter, staff_actions, sweeps
+from payments.inbox_models import GatewayEventQuerySet
 from payments.management.commands.check_invariants import violations
-from payments.models import GatewayEvent, GatewayEventQuerySet, Payment
+from payments.models import GatewayEvent, Payment
 from tests import factories as f
 from tests.conftest import locks
 from tests.racing import Meeting, at_once, without_locks
@@ -215,3 +216,44 @@ def test_a_second_click_on_pay_at_the_same_instant_finds_the_same_attempt():
     booking = f.hold(f.window())
     results = at_once(*[lambda: money.start(Booking.objects.get(pk=booking.pk), "demo")] * 6)
     assert {payment.pk for payment in results} == {Payment.objects.get().pk}
+
+
+def test_two_managers_give_the_same_money_back(fair):
+    """One of them is told that nothing is left. Without the lock both refunds are sent."""
+    payment, manager = f.paid(f.window()).payments.get(), f.user()
+
+    def refund():
+        return staff_actions.refund(
+            payment.pk, amount_minor=40000, reason="sorry", key=uuid4(), actor=manager
+        )
+
+    meeting = Meeting(2, at='FROM "payments_payment"', patience=0.3 if fair else 20)
+    results = at_once(refund, refund, meeting=meeting)
+    sweeps.send_refunds()
+    right = said(results) == {"due": 1, "TOO_MUCH": 1} and payment.refunds.count() == 1 and healthy()
+    assert right is fair
+
+
+def test_a_patient_cancels_while_a_manager_gives_the_money_back(fair):
+    """Whoever is first: no more goes back than came."""
+    booking, manager = f.paid(f.window()), f.user()
+    payment = booking.payments.get()
+    actions.cancel_own(booking.pk, shown=100)
+    meeting = Meeting(2, at='FROM "payments_payment"', patience=0.3 if fair else 20)
+    at_once(
+        lambda: money.owe(payment.pk, "cancel", 100),
+        lambda: staff_actions.refund(
+            payment.pk, amount_minor=40000, reason="sorry", key=uuid4(), actor=manager
+        ),
+        meeting=meeting,
+    )
+    assert healthy() is fair
+
+
+def test_a_patient_cancels_in_two_tabs():
+    booking = f.paid(f.window())
+    results = at_once(*[lambda: actions.cancel_own(booking.pk, shown=100)] * 2, meeting=Meeting(2))
+    sweeps.make_refunds()
+    assert said(results) == {"cancelled": 2}
+    assert [e.to_status for e in booking.events.all()].count("cancelled") == 1
+    assert healthy()

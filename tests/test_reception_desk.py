@@ -188,7 +188,9 @@ def test_a_long_line_costs_no_more_queries(client, reception, window, django_ass
     client.get(DESK)
 
     def costs():
-        with django_assert_num_queries(6):  # session, user, permissions twice, windows, line
+        with django_assert_num_queries(
+            7
+        ):  # session, user, permissions twice, items to look at, windows, line
             client.get(DESK)
 
     sell(window, reception)

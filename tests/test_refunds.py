@@ -12,9 +12,9 @@ from clinic.errors import Refused
 from clinic.models import ReviewItem
 from payments import actions, counter, gateways, steps, sweeps
 from payments.gateways.base import GatewayError, RefundResult
-from payments.gateways.demo import Demo, DemoBook
+from payments.gateways.demo import KINDS, Demo, DemoBook
 from payments.management.commands.check_invariants import violations
-from payments.models import Payment, Refund
+from payments.models import GatewayEvent, Payment, Refund
 from payments.states import RefundStatus
 from tests import factories as f
 
@@ -214,11 +214,94 @@ def test_a_refund_told_twice_is_written_once():
     assert [e.kind for e in refund.payment.events.all()].count("refund done") == 1
 
 
-def test_a_refund_we_did_not_make_is_parked():
+def at_the_gateway(payment, amount_minor, *, id="demo_re_9", name="refund.done", **facts) -> None:
+    """Somebody gives money back on the gateway's own page, and it tells of that."""
+    money = {"payment": payment.gateway_payment, "amount": amount_minor, "currency": "INR"}
+    f.deliver(f.altered(json.dumps({"type": name, "data": {}}), refund=id, **money, **facts))
+
+
+def test_a_refund_made_at_the_gateway_is_written_down_once_and_a_person_sees_that_the_place_stands():
+    payment = f.paid(f.window()).payments.get()
+    for _ in range(3):
+        at_the_gateway(payment, 20000)
+    refund = Refund.objects.get()
+    assert state(refund) == (RefundStatus.DONE, 20000)
+    assert (refund.cause, refund.gateway_refund) == ("gateway:demo_re_9", "demo_re_9")
+    assert "still stands" in ReviewItem.objects.get().explanation
+    assert [e.kind for e in payment.events.all()] == ["captured", "refund made at the gateway"]
+    assert violations() == {}
+    assert sweeps.send_refunds() == 0
+
+
+def test_what_was_given_back_at_the_gateway_is_not_given_back_again():
+    booking = f.paid(f.window())
+    at_the_gateway(booking.payments.get(), 20000)
+    places.cancel(booking.pk, reason="the doctor is ill")
+    assert sweeps.make_refunds() == 1
+    assert sorted(Refund.objects.values_list("cause", "amount_minor")) == [
+        ("cancel", 30000),
+        ("gateway:demo_re_9", 20000),
+    ]
+    assert sweeps.make_refunds() == 0
+
+
+@pytest.mark.parametrize(("given_back", "rest"), [(20000, [30000]), (50000, [])])
+def test_of_money_that_bought_nothing_only_the_rest_still_goes_back(given_back, rest):
+    booking = f.hold(f.window())
+    payment = f.attempt(booking)
+    for again in (False, True):
+        f.deliver(f.capture_body(payment, again=again))
+    surplus = Payment.objects.get(outcome="surplus")
+    at_the_gateway(surplus, given_back)
+    assert not ReviewItem.objects.exists()
+    for _ in range(2):
+        sweeps.make_refunds()
+    assert list(Refund.objects.filter(cause="surplus").values_list("amount_minor", flat=True)) == rest
+
+
+@pytest.mark.parametrize("facts", [{"currency": "USD"}, {"amount": 50001}, {"amount": 0}, {"amount": "all"}])
+def test_what_cannot_have_been_given_back_is_shown_to_a_person_and_not_written_down(facts):
+    payment = f.paid(f.window()).payments.get()
+    body = json.dumps({"type": "refund.done", "data": {"amount": 100, "currency": "INR"}})
+    body = f.altered(body, payment=payment.gateway_payment, refund="demo_re_9", **facts)
+    for _ in range(2):
+        f.deliver(body)
+    payment.refresh_from_db()
+    assert payment.refunded_minor == 0
+    assert not Refund.objects.exists()
+    assert "not in our books" in ReviewItem.objects.get().explanation
+    assert violations() == {}
+
+
+def test_more_than_is_left_was_given_back_at_the_gateway():
     refund = due()
-    body = f.altered(event(refund, "refund.done"), refund_key="", refund="made in the dashboard")
-    f.deliver(body)
+    at_the_gateway(refund.payment, 50000)
     assert state(refund) == (RefundStatus.DUE, 50000)
+    assert "more than was left" in ReviewItem.objects.get().explanation
+
+
+def test_a_refund_at_the_gateway_that_comes_before_the_news_of_its_money_waits_for_it():
+    payment = f.attempt(f.hold(f.window()))
+    body = f.capture_body(payment)
+    payment.gateway_payment = json.loads(body)["data"]["payment"]
+    at_the_gateway(payment, 50000)
+    assert not Refund.objects.exists()
+    f.deliver(body)
+    GatewayEvent.objects.unprocessed().update(next_try_at=timezone.now())
+    assert sweeps.process_inbox() == 1
+    assert Refund.objects.get().amount_minor == 50000
+
+
+def test_a_dispute_is_shown_to_a_person_and_moves_nothing(monkeypatch):
+    monkeypatch.setitem(KINDS, "payment.disputed", "dispute")
+    payment = f.paid(f.window()).payments.get()
+    for _ in range(2):
+        at_the_gateway(payment, 50000, name="payment.disputed", id="", reason="fraudulent")
+    payment.refresh_from_db()
+    assert payment.refunded_minor == 0
+    assert payment.events.last().kind == "dispute"
+    assert "fraudulent" in ReviewItem.objects.first().explanation
+    assert violations() == {}
 
 
 def test_what_was_paid_in_cash_is_handed_back_at_the_desk():

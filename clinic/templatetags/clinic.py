@@ -33,6 +33,12 @@ def clinic_day(value):
     return formats.date_format(value, pattern)
 
 
+@register.filter(expects_localtime=True)
+def clinic_date(value):
+    """ "24 November 2026", as on paper: always with the year."""
+    return formats.date_format(value, pgettext("day on paper", "j F Y")) if value else ""
+
+
 def _rough(minutes):
     """To 5 minutes up to half an hour, to 10 up to 90: a waiting time is never known better."""
     step = 5 if minutes <= 30 else 10

@@ -60,6 +60,14 @@ def get(name: str) -> Gateway:
     return TABLE[name]()
 
 
+def label(name: str) -> str:
+    """What people read of a gateway; its bare name where this installation has it no longer."""
+    try:
+        return str(get(name).label)
+    except UnknownGateway:
+        return name
+
+
 def enabled() -> list[Gateway]:
     """What a patient may choose from, in the order of PAYMENT_GATEWAYS."""
     return [get(name) for name in settings.PAYMENT_GATEWAYS if name != "manual"]

@@ -69,7 +69,8 @@ class Event:
     """One thing that a gateway says happened, in our words.
 
     kind: `captured`, `failed` (this try only: not final), `authorized`, `expired` (nobody can pay
-    this attempt any more), `refund_done`, `refund_failed`, or `other` (kept, nothing to do).
+    this attempt any more), `refund_done`, `refund_failed`, `dispute` (the payer's bank wants
+    `amount_minor` back), or `other` (kept, nothing to do).
     `gateway_payment` names the money: events of the same one tell of the same capture, whatever
     their dedupe_key. The attempt is named by `payment_key`, `reference` or both: some gateways give
     our key back on an order and not on its payments. `reason` is a gateway's code word, never its
@@ -133,8 +134,11 @@ class Gateway(Protocol):
     def fetch(self, reference: str) -> list[Event]:
         """What the gateway knows of an attempt now: the same events a webhook would bring."""
 
-    def cancel(self, reference: str) -> None:
-        """Ends an attempt that nobody may pay any more. An ended or paid one is no error."""
+    def cancel(self, reference: str) -> bool:
+        """Ends an attempt that nobody may pay any more. An ended or paid one is no error.
+
+        False where the gateway ends nothing, so that money may still come: ask it again later.
+        """
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
         """Sends money back. Safe to repeat with the same key and amount."""
@@ -145,7 +149,10 @@ class Captures(Protocol):
     """Of a gateway whose `authorized` is a promise: the money must still be taken, or lapses."""
 
     def capture(self, *, gateway_payment: str, amount_minor: int, currency: str) -> Event:
-        """Takes what was authorised, all of it. Safe to repeat. Returns what to settle."""
+        """Takes what was authorised, all of it. Safe to repeat. Returns what to settle.
+
+        Answers or gives up (retryable) within four seconds: a webhook waits for it.
+        """
 
 
 @runtime_checkable
@@ -156,7 +163,9 @@ class OpensOnOurPage(Protocol):
     key_id: str
     """Which account, for the browser to know: no secret."""
     script: str
-    """What our page loads: the CSP `script-src` of that page alone."""
+    """What our page loads."""
+    policy: Mapping[str, tuple[str, ...]]
+    """What that script needs of the CSP, by directive, on that page alone."""
     page: str
     """Where the form goes."""
 

@@ -155,12 +155,13 @@ class Demo:
             bodies = [row["body"] for row in _events(db, key)]
         return [event for body in bodies for event in self.parse(body)]
 
-    def cancel(self, reference: str) -> None:
+    def cancel(self, reference: str) -> bool:
         with self._book.page() as db:
             order = _order(db, reference.removeprefix("demo_"))
             names = {event["name"] for event in _events(db, order["key"])}
             if names.isdisjoint({"payment.captured", "order.ended"}):
                 _append(db, order, "order.ended")
+        return True
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
         """Done at once, unless the payment is unknown or has not that much left."""

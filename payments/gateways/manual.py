@@ -30,8 +30,8 @@ class Manual:
     def fetch(self, reference: str) -> list[Event]:
         return []
 
-    def cancel(self, reference: str) -> None:
-        pass
+    def cancel(self, reference: str) -> bool:
+        return True
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
         """Someone hands the money back and says so in admin."""

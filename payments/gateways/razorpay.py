@@ -15,6 +15,14 @@ from payments.gateways.signing import member, our_key, read_object, text, whole
 
 API_BASE = "https://api.razorpay.com"
 CHECKOUT = "https://checkout.razorpay.com"
+POLICY = {
+    "script-src": (CHECKOUT, "https://cdn.razorpay.com"),  # the second: its check for fraud
+    "frame-src": (API_BASE, CHECKOUT),
+    "connect-src": ("https://lumberjack.razorpay.com", "https://lumberjack-metrics.razorpay.com"),
+    "img-src": ("https://cdn.razorpay.com",),
+    "style-src-attr": ("'unsafe-inline'",),  # it lays out its frame by attributes
+}
+"""Hosts as in Razorpay's own github.com/razorpay/razorpay-magento, etc/csp_whitelist.xml."""
 
 KINDS = {
     "payment.authorized": "authorized",
@@ -23,10 +31,15 @@ KINDS = {
     "order.paid": "captured",
     "refund.processed": "refund_done",
     "refund.failed": "refund_failed",
+    "payment.dispute.created": "dispute",
 }
 REFUND_STATUS = {"processed": "done", "pending": "pending", "failed": "failed"}
 MANY = {"count": 100}
 """The longest list that Razorpay gives; by default it stops after ten."""
+
+CAPTURE_TIMEOUT = 1, 1.5
+"""Seconds to connect and to read. A capture is asked for inside a webhook, whose answer Razorpay awaits
+for five; what takes longer is found done by the next try."""
 
 PASSING = {401, 403, 408, 409, 425, 429}
 """Statuses below 500 that may be another one tomorrow. 409: this very refund is still in flight.
@@ -59,9 +72,11 @@ class Razorpay:
         self.origins = (f"{at.scheme}://{at.netloc}",)
         self.key_id = key_id
         self.script = f"{CHECKOUT if base == API_BASE else base}/v1/checkout.js"
+        self.policy = POLICY if base == API_BASE else dict.fromkeys(("script-src", "frame-src"), self.origins)
         self.page = f"{base}/v1/checkout/embedded"
         self._secret = key_secret
         self._webhook_secrets = tuple(webhook_secrets)
+        self._timeout = timeout
         self._api = razorpay.Client(_Line(timeout), auth=(key_id, key_secret), base_url=base)
 
     def create_customer(self, account_key: str) -> str:
@@ -115,20 +130,22 @@ class Razorpay:
                     events.append(self._event(name, _fetched(name, refund), things))
         return [event for event in events if event.kind != "other"]
 
-    def cancel(self, reference: str) -> None:
+    def cancel(self, reference: str) -> bool:
         """Nothing: an order can't be cancelled, so its Checkout may bring money for ever after.
         `fetch` and the webhooks tell of it, and settling gives it back if the place is gone."""
+        return False
 
     def capture(self, *, gateway_payment: str, amount_minor: int, currency: str) -> Event:
         """Takes the money of an authorised payment. Safe to repeat: one that was captured before,
         by us or by itself, is told as it is."""
         asked = gateway_payment, amount_minor, {"currency": currency.upper()}
+        soon = {"timeout": min(self._timeout, CAPTURE_TIMEOUT)}
         try:
-            payment = _ask(self._api.payment.capture, *asked)
+            payment = _ask(self._api.payment.capture, *asked, **soon)
         except GatewayError as error:
             if error.retryable:
                 raise
-            payment = _ask(self._api.payment.fetch, gateway_payment)
+            payment = _ask(self._api.payment.fetch, gateway_payment, **soon)
             if _name(payment) != "payment.captured":
                 raise
         name = _name(payment)
@@ -203,7 +220,7 @@ class _Line(requests.Session):
         self._timeout = timeout
 
     def request(self, method, url, **options) -> requests.Response:
-        options |= {"timeout": self._timeout, "allow_redirects": False}
+        options = {"timeout": self._timeout} | options | {"allow_redirects": False}
         try:
             answer = super().request(method, url, **options)
             said = answer.json()

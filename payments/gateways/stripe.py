@@ -23,6 +23,7 @@ KINDS = {
     "checkout.session.async_payment_succeeded": "captured",
     "checkout.session.async_payment_failed": "failed",
     "checkout.session.expired": "expired",
+    "charge.dispute.created": "dispute",
 }
 REFUND_EVENTS = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 REFUND_STATUS = {"succeeded": "done", "failed": "failed", "canceled": "failed"}
@@ -123,7 +124,7 @@ class Stripe:
         ]
         return [event for event in events if event.kind != "other"]
 
-    def cancel(self, reference: str) -> None:
+    def cancel(self, reference: str) -> bool:
         """A Session is expired, a PaymentIntent cancelled; a paid one stays, and `fetch` tells."""
         sessions, intents = self._api.checkout.sessions, self._api.payment_intents
         try:
@@ -132,6 +133,7 @@ class Stripe:
             attempt, _intent = ({}, {}) if error.retryable else self._retrieve(reference)
             if attempt.get("status") not in ENDED:
                 raise
+        return True
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
         """Looks for the refund before making it: Stripe may forget an idempotency key after 24
@@ -217,7 +219,8 @@ def _event(name: str, thing: dict, *, dedupe_key: str, live: bool) -> Event:
         live=live,
         reason=text(error.get("decline_code"))
         or text(error.get("code"))
-        or text(thing.get("failure_reason")),
+        or text(thing.get("failure_reason"))
+        or (text(thing.get("reason")) if name.startswith("charge.dispute.") else ""),
         gateway_refund=own if is_refund else "",
         refund_key=our_key(metadata.get("refund")),
     )

@@ -10,13 +10,18 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from bookings import actions, desk
 from bookings.models import Booking
 from clinic.models import Doctor, ReviewItem, Service, ServiceCategory, User
-from payments import counter
+from payments import counter, sweeps
+from payments.drawer_actions import open_drawer
+from payments.drawer_models import Drawer
+from payments.ledger_models import Payout
 from payments.models import Payment
+from payments.payout_actions import ask_for
 from payments.sample.people import PASSWORD
 from payments.states import Method
 from schedules.models import Schedule
 from tests import factories
 
+MANAGER = "manager@demo.clinic"
 RUNNING = {"starts_in": timedelta(hours=-1), "lasts": timedelta(hours=4)}
 
 
@@ -59,6 +64,14 @@ class Scene:
     @cached_property
     def confirmed(self) -> Booking:
         return factories.paid(self.window, factories.guest(name="Fatima Ansari"))
+
+    @cached_property
+    def booked_long_ago(self) -> Booking:
+        """So near to the start that nothing comes back."""
+        window = factories.window()
+        booking = factories.paid(window, factories.guest(name="Dev Shah"))
+        Booking.objects.filter(pk=booking.pk).update(created_at=booking.created_at - timedelta(days=1))
+        return booking
 
     @cached_property
     def checked_in(self) -> Booking:
@@ -175,7 +188,20 @@ class Scene:
         found = User.objects.filter(email=address).first()
         return found or getattr(self, address.partition("@")[0])
 
+    @cached_property
+    def drawer(self):
+        """The receptionist's own, open."""
+        open_now = Drawer.objects.open().of(self.reception).first()
+        return open_now or open_drawer(float_minor=50000, actor=self.reception)
+
+    @cached_property
+    def payout(self) -> Payout:
+        """A doctor asked for a part of what they earned today."""
+        assert self.walk_in
+        sweeps.book_ledger()
+        return ask_for(self.window.doctor, amount_minor=10000, key=uuid4(), actor=self.account(MANAGER))
+
     def row_of(self, model):
         """A row of any table in admin, those included that the sample clinic leaves empty."""
-        assert self.service and self.review and self.secured
+        assert self.service and self.review and self.secured and self.drawer and self.payout
         return model._default_manager.order_by("-pk")[0]

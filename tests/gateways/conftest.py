@@ -254,3 +254,12 @@ def inbox():
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def razorpay(settings, razorpay_stand_in):
+    """A clinic that takes money by Razorpay, whose stand-in remembers everything: its book."""
+    settings.PAYMENT_GATEWAYS = ["razorpay", "demo"]
+    settings.RAZORPAY_KEY_ID, settings.RAZORPAY_KEY_SECRET = "rzp_test_1", razorpay_server.KEY_SECRET
+    settings.RAZORPAY_WEBHOOK_SECRET, settings.RAZORPAY_API_BASE = SECRET, razorpay_stand_in.url
+    return razorpay_stand_in.book

@@ -258,8 +258,8 @@ def test_a_fetch_of_what_was_never_opened_is_refused(bench):
 
 def test_a_cancelled_attempt_can_no_longer_be_paid(ending_bench):
     started = ending_bench.gateway.start(order())
-    ending_bench.gateway.cancel(started.reference)
-    ending_bench.gateway.cancel(started.reference)
+    assert ending_bench.gateway.cancel(started.reference) is True
+    assert ending_bench.gateway.cancel(started.reference) is True
     assert [event.kind for event in ending_bench.gateway.fetch(started.reference)] == ["expired"]
     with pytest.raises(Exception, match=r"expired|ended"):
         ending_bench.pay(started)

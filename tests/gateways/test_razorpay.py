@@ -105,10 +105,12 @@ def test_our_page_learns_what_opens_checkout(razorpay_bench):
     assert gateway.script == f"{razorpay_bench.url}/v1/checkout.js"
     assert gateway.page == f"{razorpay_bench.url}/v1/checkout/embedded"
     assert gateway.origins == (razorpay_bench.url,)
+    assert gateway.policy == {"script-src": gateway.origins, "frame-src": gateway.origins}
     real = Razorpay("rzp_live_1", "secret", webhook_secrets=())
     assert real.script == "https://checkout.razorpay.com/v1/checkout.js"
     assert real.page == "https://api.razorpay.com/v1/checkout/embedded"
     assert real.origins == ("https://api.razorpay.com",)
+    assert {"https://api.razorpay.com", "https://checkout.razorpay.com"} == {*real.policy["frame-src"]}
 
 
 @pytest.mark.parametrize("key_id, live", [("rzp_live_1", True), ("rzp_test_1", False), ("", False)])
@@ -242,7 +244,7 @@ def test_a_dispute_is_kept_with_the_money_it_speaks_of(razorpay_bench):
     event = parsed(razorpay_bench, razorpay_bench.pay(razorpay_bench.gateway.start(order())))
     razorpay_bench.book.dispute(event.gateway_payment)
     dispute = told(razorpay_bench, "payment.dispute.created")
-    assert (dispute.kind, dispute.gateway_payment) == ("other", event.gateway_payment)
+    assert (dispute.kind, dispute.gateway_payment) == ("dispute", event.gateway_payment)
     assert (dispute.amount_minor, dispute.reference) == (50_000, event.reference)
     assert dispute.reason == "goods_or_services_not_received_or_partially_received"
 
@@ -296,7 +298,7 @@ def test_an_order_can_be_paid_after_we_gave_it_up_and_is_told(razorpay_bench):
     """Razorpay's orders never end: settling finds a place or gives the money back."""
     started = razorpay_bench.gateway.start(order())
     before = len(razorpay_bench.book.requests)
-    razorpay_bench.gateway.cancel(started.reference)
+    assert razorpay_bench.gateway.cancel(started.reference) is False
     assert len(razorpay_bench.book.requests) == before
     assert kinds(razorpay_bench, started) == []
     razorpay_bench.pay(started)
@@ -335,6 +337,16 @@ def test_a_capture_whose_answer_was_lost_is_done_once(razorpay_bench, authorized
     assert failure.value.retryable
     assert capture(razorpay_bench, authorized).kind == "captured"
     assert len(razorpay_bench.book.bodies("payment.captured")) == 1
+
+
+def test_a_capture_is_given_up_before_razorpay_gives_up_the_webhook_that_asks_for_it(
+    razorpay_bench, authorized
+):
+    razorpay_bench.book.faults.append("hang")
+    began = time.monotonic()
+    with pytest.raises(GatewayError):
+        capture(razorpay_bench, authorized, timeout=(3, 10))
+    assert time.monotonic() - began < 4
 
 
 def test_another_amount_than_was_authorised_is_not_captured(razorpay_bench, authorized):

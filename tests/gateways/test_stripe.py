@@ -180,10 +180,12 @@ def test_charges_and_disputes_are_kept_with_the_money_they_speak_of(stripe_bench
         key=REFUND, gateway_payment=event.gateway_payment, amount_minor=50_000, currency="INR"
     )
     [body] = stripe_bench.book.bodies("charge.refunded")
-    for other in (body, edited(body, type="charge.dispute.created")):
+    disputed = json.loads(edited(body, type="charge.dispute.created"))
+    disputed["data"]["object"]["reason"] = "product_not_received"
+    for other, kind, reason in (body, "other", ""), (json.dumps(disputed), "dispute", "product_not_received"):
         kept = parsed(stripe_bench, other)
-        assert (kept.kind, kept.gateway_payment) == ("other", event.gateway_payment)
-        assert kept.amount_minor == 50_000
+        assert (kept.kind, kept.gateway_payment) == (kind, event.gateway_payment)
+        assert (kept.amount_minor, kept.reason) == (50_000, reason)
 
 
 def test_only_an_event_of_the_live_mode_is_live(stripe_bench):

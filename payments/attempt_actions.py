@@ -1,0 +1,65 @@
+"""What becomes of an attempt to pay by itself: asked about, ended, asked about once more."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from bookings.states import Status as BookingStatus
+from clinic.transactions import action
+from payments import gateways, steps
+from payments.actions import ask
+from payments.gateways.base import GatewayError
+from payments.models import Payment
+from payments.states import Status
+
+MONEY_MAY_COME = timedelta(days=3)
+"""How long after it began an attempt that no gateway can end is asked about: banks authorise so late
+(razorpay.com/docs/payments/late-authorization)."""
+
+
+def look_after(payment: Payment) -> None:
+    """Asks about an attempt whose time has come, and ends it once its hold is over. Raises GatewayError."""
+    booking = payment.booking
+    if booking.status == BookingStatus.HELD and not booking.hold_lapsed(timezone.now()):
+        ask(payment)
+        _look_again(payment, booking.hold_expires_at)
+    else:
+        close(payment)
+
+
+def close(payment: Payment) -> None:
+    """Ends an attempt that nobody should pay any more; money that arrived meanwhile is settled.
+
+    What its gateway cannot end is asked about again, twice as late each time, for as long as money
+    may come. Raises GatewayError.
+    """
+    ended = True
+    if payment.reference:
+        ended = gateways.get(payment.gateway).cancel(payment.reference)
+        ask(payment)
+    _end(payment, for_good=ended)
+
+
+@action
+def stuck(payment: Payment, error: GatewayError) -> None:
+    """The gateway will not end this attempt, however often it is asked: a person is, once."""
+    _look_again(payment, timezone.now() + timedelta(days=1))
+    steps.review(
+        f"attempt:{payment.pk}",
+        _("An unpaid attempt could not be ended at %(gateway)s") % {"gateway": payment.gateway},
+        _("The gateway said: %(why)s. Money may still arrive for it.") % {"why": error.message},
+        steps.admin_link(payment),
+    )
+
+
+@action
+def _end(payment: Payment, *, for_good: bool) -> None:
+    now, last = timezone.now(), payment.created_at + MONEY_MAY_COME
+    steps.mark(payment, Status.EXPIRED, now=now)
+    later = min(last, now + max(now - payment.created_at, timedelta(minutes=15)))
+    _look_again(payment, None if for_good or now >= last else later)
+
+
+def _look_again(payment: Payment, at) -> None:
+    Payment.objects.unsettled().filter(pk=payment.pk).update(next_check_at=at)

@@ -1,0 +1,86 @@
+"""Money into the books, one payment or refund at a time. The lock of the series makes one of any rivals."""
+
+import logging
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from clinic.errors import Refused
+from clinic.models import Doctor
+from clinic.transactions import action
+from payments import ledger_steps as steps
+from payments.ledger_models import LedgerEntry, Receipt
+from payments.models import Payment, Refund
+from payments.states import EntryKind
+
+log = logging.getLogger("clinic")
+
+
+@action
+def book_payment(payment_id: int) -> bool:
+    """Gives a captured payment its receipt and the doctor's earning; False when it has them.
+
+    The year is that of the capture, also for a receipt that is made later.
+    """
+    payment = Payment.objects.with_visit().get(pk=payment_id)
+    series = steps.lock_series(payment.captured_at)
+    if Receipt.objects.filter(payment=payment).exists():
+        return False
+    steps.book_capture(payment, series, now=timezone.now())
+    return True
+
+
+@action
+def book_refund(refund_id: int) -> bool:
+    """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
+    when that is done."""
+    refund = Refund.objects.with_visit().get(pk=refund_id)
+    series = steps.lock_series(refund.done_at)
+    if Receipt.objects.filter(refund=refund).exists():
+        return False
+    steps.book_refund(refund, series, now=timezone.now())
+    return True
+
+
+def book_at_once(booking_id: int) -> None:
+    """The receipt of money that was just taken or handed back at the counter.
+
+    The money is safe already. Whatever goes wrong here is logged, and the sweep tries again.
+    """
+    came = Payment.objects.without_receipt().filter(booking=booking_id)
+    went = Refund.objects.without_credit_note().filter(payment__booking=booking_id)
+    try:
+        for pk in came.values_list("pk", flat=True):
+            book_payment(pk)
+        for pk in went.values_list("pk", flat=True):
+            book_refund(pk)
+    except Exception:
+        log.exception("receipt-later", extra={"booking": booking_id})
+
+
+def adjust(doctor: Doctor, *, amount_minor: int, reason: str, key: UUID, actor) -> LedgerEntry:
+    """Adds to what a doctor earned, or takes from it, by hand and with a reason. The same `key`
+    returns the same entry. Raises Refused (NOTHING) for no amount."""
+    if not amount_minor:
+        raise Refused("NOTHING", _("Write an amount, with a minus to take it away."))
+    try:
+        return _adjust(doctor, amount_minor, reason, key, actor)
+    except IntegrityError:
+        return LedgerEntry.objects.get(key=key)
+
+
+@action
+def _adjust(doctor, amount_minor, reason, key, actor) -> LedgerEntry:
+    return LedgerEntry.objects.create(
+        doctor=doctor,
+        kind=EntryKind.ADJUSTMENT,
+        amount_minor=amount_minor,
+        currency=settings.CLINIC_CURRENCY,
+        key=key,
+        at=timezone.now(),
+        reason=reason,
+        actor=actor,
+    )

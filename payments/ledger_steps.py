@@ -1,0 +1,141 @@
+"""What a receipt says and what a doctor earns by it, under the lock of the series. No transaction, no clock."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from bookings.models import Booking
+from payments import gateways
+from payments.ledger_models import LedgerEntry, Receipt, ReceiptSeries
+from payments.models import Payment, Refund
+from payments.states import EntryKind, Outcome, ReceiptKind
+
+MAY_EARN = Outcome.BOUGHT
+"""Money that bought nothing is never a doctor's."""
+
+
+def fiscal_year(moment: datetime) -> str:
+    """The clinic's year by settings.RECEIPT_YEAR_STARTS: "2026-27"; "2026" where it begins in January."""
+    start = tuple(int(part) for part in settings.RECEIPT_YEAR_STARTS.split("-"))
+    day = timezone.localdate(moment)
+    year = day.year - ((day.month, day.day) < start)
+    return str(year) if start == (1, 1) else f"{year}-{(year + 1) % 100:02}"
+
+
+def lock_series(moment: datetime) -> ReceiptSeries:
+    """The series of the year in which money moved, locked: the last lock of the order. The first of
+    a year makes its row; a rival that makes it too waits for ours."""
+    series = ReceiptSeries.objects.locked().filter(name=f"{settings.RECEIPT_SERIES}/{fiscal_year(moment)}")
+    found = series.first()
+    if found is None:
+        ReceiptSeries.objects.get_or_create(name=f"{settings.RECEIPT_SERIES}/{fiscal_year(moment)}")
+        found = series.get()
+    return found
+
+
+def book_capture(payment: Payment, series: ReceiptSeries, *, now: datetime) -> Receipt:
+    """Gives money that came the next number, and the doctor what it earns: all of it, less the clinic's share.
+
+    `series` is locked, and `payment` has no receipt yet (looked up under that lock).
+    """
+    bought = payment.outcome == MAY_EARN
+    label = visit_in_words(payment.booking) if bought else _("Paid for a place that could not be given")
+    receipt = _issue(
+        series, label, ReceiptKind.RECEIPT,
+        payment=payment, amount_minor=payment.captured_minor, at=payment.captured_at, issued_at=now,
+    )  # fmt: skip
+    if bought:
+        share = payment.captured_minor * settings.COMMISSION_PERCENT // 100
+        earned = {EntryKind.EARNING: payment.captured_minor, EntryKind.COMMISSION: -share}
+        _enter(earned, payment, at=payment.captured_at, payment=payment)
+    return receipt
+
+
+def book_refund(refund: Refund, series: ReceiptSeries, *, now: datetime) -> Receipt:
+    """A credit note for money that went back; of what the doctor had earned by it, the same part goes back.
+
+    `series` is locked; `refund` has no credit note yet, and its payment has a receipt.
+    """
+    payment = refund.payment
+    receipt = _issue(
+        series, payment.receipt.snapshot["lines"][0]["label"], ReceiptKind.CREDIT_NOTE,
+        refund=refund, amount_minor=refund.amount_minor, at=refund.done_at, issued_at=now,
+        credits=payment.receipt.label,
+    )  # fmt: skip
+    if payment.outcome == MAY_EARN:
+        back = {EntryKind.REVERSAL: -refund.amount_minor, EntryKind.COMMISSION: _share_back(refund)}
+        _enter(back, payment, refund=refund, at=refund.done_at)
+    return receipt
+
+
+def _share_back(refund: Refund) -> int:
+    """The part of the clinic's share that goes back to the doctor with a refund.
+
+    What the clinic keeps of its share is in proportion to what it keeps of the money, so that
+    refunds in any number of parts end at nothing kept of nothing.
+    """
+    payment = refund.payment
+    entries = LedgerEntry.objects.filter(refund__payment=payment)
+    gone = -sum_of(entries.filter(kind=EntryKind.REVERSAL)) + refund.amount_minor
+    share = -sum_of(LedgerEntry.objects.filter(payment=payment, kind=EntryKind.COMMISSION))
+    kept = share - sum_of(entries.filter(kind=EntryKind.COMMISSION))
+    return kept - share * (payment.captured_minor - gone) // payment.captured_minor
+
+
+def sum_of(entries) -> int:
+    return entries.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+
+
+def visit_in_words(booking: Booking) -> str:
+    """A visit on a receipt: "Visit, Dr Rao, token A7, 24 November 2026"."""
+    day = date_format(timezone.localtime(booking.starts), pgettext("day on paper", "j F Y"))
+    words = [booking.service_name or _("Visit"), booking.schedule.doctor.name]
+    if booking.token_label:
+        words.append(_("token %(label)s") % {"label": booking.token_label})
+    return ", ".join([*words, day])
+
+
+def _issue(series, label, kind, *, credits="", **values) -> Receipt:
+    """The next number of a locked series, with a copy of all that is printed."""
+    payment = values["payment"] if "payment" in values else values["refund"].payment
+    series.last_number += 1
+    series.save(update_fields=["last_number"])
+    method = payment.get_method_display() or gateways.label(payment.gateway)
+    receipt = Receipt(
+        series=series,
+        number=series.last_number,
+        kind=kind,
+        currency=payment.currency,
+        snapshot={
+            "clinic": {"name": settings.CLINIC_NAME},
+            "tax_line": settings.CLINIC_TAX_LINE,
+            "patient": payment.booking.patient.name,
+            "lines": [{"label": label, "minor": values["amount_minor"]}],
+            "method": method,
+            "reference": payment.gateway_payment,
+            "credits": credits,
+        },
+        **values,
+    )
+    receipt.save(force_insert=True)
+    return receipt
+
+
+def _enter(amounts: dict[EntryKind, int], of: Payment, **cause) -> None:
+    """Writes the entries that are not zero, of the doctor whose window was paid for."""
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(
+            doctor_id=of.booking.schedule.doctor_id,
+            kind=kind,
+            amount_minor=amount,
+            currency=of.currency,
+            **cause,
+        )
+        for kind, amount in amounts.items()
+        if amount
+    )

@@ -184,8 +184,8 @@ def _process(inbox: GatewayEvent, events: list[Event]) -> None:
 
 
 def _find(gateway_name: str, event: Event) -> Payment:
-    """The attempt an event speaks of, unlocked, with its booking. Raises UnknownPayment."""
-    payments = Payment.objects.select_related("booking")
+    """The attempt an event speaks of, unlocked, with its place. Raises UnknownPayment."""
+    payments = Payment.objects.with_place()
     found = payments.matching(gateway_name, event.payment_key, event.reference, event.gateway_payment)
     if event.kind.startswith("refund"):
         ours = Refund.objects.matching(event.refund_key, event.gateway_refund)

@@ -91,6 +91,10 @@ class PaymentQuerySet(LockingQuerySet):
     def with_visit(self):
         return self.select_related("booking__patient", "booking__schedule__doctor")
 
+    def with_place(self):
+        """With its booking's `schedule_id` and `patient_id`: what must be locked before the booking is read."""
+        return self.annotate(schedule_id=F("booking__schedule_id"), patient_id=F("booking__patient_id"))
+
     def matching(self, gateway: str, key: str, reference: str, gateway_payment: str):
         """The attempts that a gateway's event may speak of, by any of its names."""
         names = Q()

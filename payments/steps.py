@@ -52,11 +52,12 @@ def settle(payment: Payment, event: Event) -> None:
     Cancelled, free, or paid by another payment: surplus, due back in full. Another amount,
     currency or mode than was asked: kept, and somebody must look at it.
 
-    `payment` was read without a lock, with its booking. A capture that is known changes nothing;
+    `payment` was read without a lock, `with_place`. A capture that is known changes nothing;
     a second capture of the same attempt becomes a payment of its own.
     """
-    stale = payment.booking
-    booking, now, others = places.lock_for(stale.pk, stale.schedule_id, live_in_window(stale.patient_id))
+    booking, now, others = places.lock_for(
+        payment.booking_id, payment.schedule_id, live_in_window(payment.patient_id)
+    )
     wrong = mismatch(payment, event)
     if wrong:
         outcome = Outcome.REVIEW

@@ -14,7 +14,7 @@ from bookings.models import Booking
 from bookings.states import Status as BookingStatus
 from clinic.errors import Refused
 from clinic.transactions import action
-from payments import gateways, steps
+from payments import dispute_steps, gateways, steps
 from payments.gateways.base import Captures, Event, GatewayError, Order
 from payments.models import Customer, GatewayEvent, Payment, Refund
 from payments.states import Outcome, RefundStatus, Status
@@ -60,6 +60,7 @@ def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Paym
                 description=_("Appointment at %(clinic)s") % {"clinic": settings.CLINIC_NAME},
                 return_url=f"{settings.SITE_URL}{booking.get_absolute_url()}return/",
                 expires_at=booking.hold_expires_at,
+                asked_at=payment.created_at,
                 customer=_customer(gateway, booking.booked_by),
                 for_app=for_app,
             )
@@ -190,7 +191,7 @@ def _find(gateway_name: str, event: Event) -> Payment:
     if event.kind.startswith("refund"):
         ours = Refund.objects.matching(event.refund_key, event.gateway_refund)
         found = payments.filter(gateway=gateway_name, refunds__in=ours)
-    if event.kind == "dispute" or (event.kind.startswith("refund") and not found.exists()):
+    if event.kind.startswith("dispute") or (event.kind.startswith("refund") and not found.exists()):
         found = payments.of_money(gateway_name, event.gateway_payment)
     candidates = list(found[:2])
     exact = [payment for payment in candidates if payment.gateway_payment == event.gateway_payment]
@@ -213,8 +214,8 @@ def _apply(payment: Payment, event: Event) -> None:
             steps.mark(payment, Status.EXPIRED, now=now)
         case "refund_done" | "refund_failed":
             steps.refund_told(Payment.objects.locked().get(pk=payment.pk), event, now=now)
-        case "dispute":
-            steps.dispute(payment, event, now=now)
+        case "dispute_open" | "dispute_won" | "dispute_lost":
+            dispute_steps.told(Payment.objects.locked().get(pk=payment.pk), event, now=now)
 
 
 @action

@@ -23,6 +23,7 @@ from payments import (
     payout_admin,  # noqa: F401  (Django looks for tables here)
 )
 from payments.decide_admin import DecidedAdmin
+from payments.dispute_models import Dispute
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund
 from payments.states import RefundStatus
 from payments.steps import admin_link
@@ -64,10 +65,23 @@ BookingAdmin.inlines = [*BookingAdmin.inlines, PaymentInline]
 """From this side, because bookings know nothing of payments."""
 
 
+class DisputeInline(ReadableInline):
+    model = Dispute
+    fields = ["sum", "status", "reason", "opened_at", "closed_at", "reference"]
+    readonly_fields = ["sum"]
+
+    @admin.display(description=gettext_lazy("amount"))
+    def sum(self, dispute):
+        return money.display(dispute.amount_minor, dispute.currency)
+
+
 @admin.register(Payment)
 class PaymentAdmin(DecidedAdmin):
     list_display = ["created_at", "sum", "patient", "gateway", "method", "status", "outcome", "taken_by"]
-    list_filter = [CapturedFilter, "status", "outcome", "gateway", "method"]
+    list_filter = [
+        CapturedFilter, "status", "outcome", ("disputed_at", admin.EmptyFieldListFilter), "gateway", "method",
+    ]  # fmt: skip
+    inlines = [DisputeInline]
     list_select_related = ["booking__patient", "taken_by"]
     search_fields = ["booking__patient__name", "booking__patient__phone", "reference", "gateway_payment"]
     date_hierarchy = "created_at"
@@ -79,7 +93,8 @@ class PaymentAdmin(DecidedAdmin):
 
     def tools(self, request, payment):
         paper = reverse("receipt", args=[payment.booking.public_id])
-        return [Tool(_("Receipt"), paper)] if payment.captured_minor else []
+        papers = [Tool(_("Receipt"), paper)] if payment.captured_minor else []
+        return super().tools(request, payment) + papers
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount_minor")
     def sum(self, payment):

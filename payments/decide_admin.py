@@ -17,7 +17,7 @@ from clinic.errors import Refused
 from clinic.forms import MoneyField
 from payments import staff_actions
 from payments.models import Payment
-from payments.queries import payment_in_question, refund_by_hand
+from payments.queries import left_unbooked, payment_in_question, refund_by_hand
 from payments.states import Outcome
 from payments.timeline_queries import timeline
 
@@ -69,7 +69,7 @@ def decisions(payment, user, review_id=None) -> list[Tool]:
     found = []
     if payment.outcome == Outcome.REVIEW and not payment.refunded_minor:
         found.append(tool(_("Confirm its booking"), "accept"))
-    if payment.left_minor:
+    if payment.left_minor and not payment.disputed_at:
         found.append(tool(_("Refund"), "refund"))
     return found
 
@@ -82,7 +82,11 @@ def review_tools(request, item) -> list[Tool]:
             Tool(_("Handed back"), reverse("admin:payments_refund_hand_back", args=[refund.pk]), post=True)
         ]
     payment = payment_in_question(item)
-    return decisions(payment, request.user, item.pk) if payment else []
+    found = decisions(payment, request.user, item.pk) if payment else []
+    if request.user.has_perm(MAY) and (left := left_unbooked(item)):
+        url = reverse("admin:payments_payment_write_down", args=[left.payment.pk])
+        found.insert(0, Tool(_("Write it down"), f"{url}?review={item.pk}"))
+    return found
 
 
 class DecidedAdmin(ReadableAdmin):
@@ -102,6 +106,7 @@ class DecidedAdmin(ReadableAdmin):
         return [
             ("<int:pk>/refund/", self.refund, "refund"),
             ("<int:pk>/accept/", self.accept, "accept"),
+            ("<int:pk>/write-down/", self.write_down, "write_down"),
         ]
 
     def refund(self, request, pk):
@@ -133,6 +138,22 @@ class DecidedAdmin(ReadableAdmin):
         return self.ask(
             request, form, submit=_("Confirm the booking"), back=self.back(request, pk),
             title=_("Accept %(payment)s for the booking") % {"payment": payment.amount}, text=about(payment),
+        )  # fmt: skip
+
+    def write_down(self, request, pk):
+        """Asks why; sent, what went back at the gateway is in our books too, and nothing is sent."""
+        require(request, MAY)
+        payment = get_object_or_404(Payment.objects.select_related("booking__patient"), pk=pk)
+        form = DecisionForm(request.POST if request.method == "POST" else None)
+        if form.is_valid() and self.decide(
+            request, form, staff_actions.write_down, pk, reason=form.cleaned_data["reason"]
+        ):
+            messages.success(request, _("It is written down."))
+            return redirect(self.back(request, pk))
+        return self.ask(
+            request, form, submit=_("Write it down"), back=self.back(request, pk),
+            title=_("Write down what went back of %(payment)s") % {"payment": payment.amount},
+            text=about(payment) + " " + _("Nothing is sent by this: it says that the money has gone."),
         )  # fmt: skip
 
     def decide(self, request, form, do, pk, **asked):

@@ -41,6 +41,17 @@ QUERIES = {
         ON r.payment_id = p.id AND r.status <> 'failed'
         GROUP BY p.id, p.refunded_minor, p.captured_minor
         HAVING p.refunded_minor <> COALESCE(SUM(r.amount_minor), 0) OR p.refunded_minor > p.captured_minor""",
+    "6b a payment is disputed as long as a dispute of it is open": """
+        SELECT p.id FROM payments_payment p
+        WHERE CASE WHEN p.disputed_at IS NULL THEN 0 ELSE 1 END <> CASE WHEN EXISTS (
+            SELECT 1 FROM payments_dispute d WHERE d.payment_id = p.id AND d.status = 'open') THEN 1 ELSE 0 END""",
+    "6c what a lost dispute took is written down once, or somebody is told": """
+        SELECT d.id FROM payments_dispute d LEFT JOIN payments_refund r ON r.dispute_id = d.id
+        GROUP BY d.id, d.payment_id, d.status, d.amount_minor
+        HAVING COALESCE(SUM(r.amount_minor), 0) > CASE WHEN d.status = 'lost' THEN d.amount_minor ELSE 0 END
+            OR (d.status = 'lost' AND COALESCE(SUM(r.amount_minor), 0) < d.amount_minor AND NOT EXISTS (
+                SELECT 1 FROM clinic_reviewitem i
+                WHERE i.key = 'payment:' || d.payment_id || ':dispute:' || d.id || ':lost'))""",
     "7a money that came has a receipt, and its doctor an earning": """
         SELECT p.id FROM payments_payment p JOIN bookings_booking b ON b.id = p.booking_id
         JOIN schedules_schedule s ON s.id = b.schedule_id

@@ -13,6 +13,8 @@ from bookings.models import Booking
 from clinic import money
 from clinic.transactions import LockingQuerySet
 from payments import ledger_models  # noqa: F401  (Django looks for models here)
+from payments.customer_models import Customer  # noqa: F401  (its readers look for it here)
+from payments.dispute_models import Dispute
 from payments.drawer_models import Drawer
 from payments.inbox_models import GatewayEvent  # noqa: F401  (its readers look for it here)
 from payments.states import (
@@ -143,6 +145,7 @@ class Payment(models.Model):
     )
     created_at = models.DateTimeField(_("created"))
     captured_at = models.DateTimeField(_("captured at"), null=True, blank=True)
+    disputed_at = models.DateTimeField(_("disputed since"), null=True, blank=True)
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = PaymentQuerySet.as_manager()
@@ -269,10 +272,16 @@ class RefundQuerySet(LockingQuerySet):
         """In somebody's hands at this moment."""
         return self.filter(status=RefundStatus.SENDING)
 
+    def unsent(self):
+        """Due, and never tried: of these the gateway cannot have heard."""
+        return self.filter(status=RefundStatus.DUE, tries=0)
+
     def to_send(self, now):
         """Due ones; those whose sender died, when its lease is over; and those on their way for
-        long, to be asked after (the same call under the same key sends nothing twice)."""
-        return self.filter(status__in=SENDABLE, next_try_at__lte=now)
+        long, to be asked after (the same call under the same key sends nothing twice). None of a
+        payment that is disputed: the bank may take that money by itself."""
+        undisputed = self.filter(payment__disputed_at=None)
+        return undisputed.filter(status__in=SENDABLE, next_try_at__lte=now)
 
 
 class Refund(models.Model):
@@ -287,6 +296,9 @@ class Refund(models.Model):
         Drawer, models.PROTECT, null=True, blank=True, related_name="refunds", verbose_name=_("cash drawer")
     )
     gateway_refund = models.CharField(_("the gateway's refund"), max_length=255, blank=True)
+    dispute = models.ForeignKey(
+        Dispute, models.PROTECT, null=True, blank=True, related_name="refunds", verbose_name=_("dispute")
+    )
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     next_try_at = models.DateTimeField(_("next try"))
     reason = models.CharField(_("what the gateway said"), max_length=200, blank=True)
@@ -326,7 +338,13 @@ class Refund(models.Model):
                 "amount": self.amount,
                 "day": formats.date_format(timezone.localtime(self.done_at), "j F"),
             }
+            if self.dispute_id:
+                return gettext("%(amount)s went back through your bank on %(day)s") % said
             return gettext("%(amount)s sent back on %(day)s") % said
+        if self.waits_for_bank:
+            return gettext("%(amount)s waits until your bank has closed your complaint") % {
+                "amount": self.amount
+            }
         words = {
             RefundStatus.BY_HAND: gettext("%(amount)s waits for you at the desk"),
             RefundStatus.FAILED: gettext(
@@ -338,6 +356,8 @@ class Refund(models.Model):
     @property
     def why(self) -> str:
         """Why it goes back, in a patient's words; "" where the page says that anyway."""
+        if self.dispute_id:
+            return _("You complained to your bank about this payment.")
         if self.cause == Outcome.SURPLUS:
             return _("It was paid twice, or too late.")
         return _("The clinic decided to give it back.") if self.cause.startswith("staff:") else ""
@@ -347,22 +367,11 @@ class Refund(models.Model):
         return {RefundStatus.DONE: "free", RefundStatus.FAILED: "late"}.get(self.status, "held")
 
     @property
+    def waits_for_bank(self) -> bool:
+        """Not sent as long as the payer's bank disputes the payment."""
+        return self.status in SENDABLE and self.payment.disputed_at is not None
+
+    @property
     def is_ended(self) -> bool:
         """Sent back, or failed for good: nothing will happen by itself."""
         return self.status not in UNDER_WAY
-
-
-class Customer(models.Model):
-    """A gateway's id for an account, made once and reused."""
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="customers")
-    gateway = models.CharField(max_length=20)
-    reference = models.CharField(max_length=255)
-
-    class Meta:
-        verbose_name = _("gateway customer")
-        verbose_name_plural = _("gateway customers")
-        constraints = [models.UniqueConstraint(fields=["user", "gateway"], name="customer_once")]
-
-    def __str__(self):
-        return self.reference

@@ -1,5 +1,6 @@
 """What a patient's pages say of money, beside the place in the line."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,9 @@ from bookings.refund_rules import percent_back, why_not_own, words
 from bookings.states import OCCUPYING
 from bookings.states import Status as BookingStatus
 from clinic.models import ReviewItem
+from payments import gateways
+from payments.dispute_models import Dispute
+from payments.gateways.base import Event
 from payments.ledger_models import Receipt
 from payments.models import Payment, Refund
 from payments.states import Outcome, Status
@@ -83,7 +87,7 @@ class LiveTicket(Ticket):
 
     @property
     def version(self) -> str:
-        money = [f"{refund.pk}{refund.status}" for refund in self.refunds]
+        money = [f"{refund.pk}{refund.status}{'w' * refund.waits_for_bank}" for refund in self.refunds]
         return "-".join([super().version, f"{self.declined:d}{self.under_review:d}", *money])
 
 
@@ -161,14 +165,56 @@ def amount_back(booking: Booking, percent: int) -> int:
 
 def payment_in_question(item: ReviewItem) -> Payment | None:
     """The payment that a decision can settle an item about, by the item's key: money that matches nothing,
-    or whose refund failed. A dispute is settled with the bank, so it has none."""
-    kind, _colon, rest = item.key.partition(":")
-    pk, _colon, fact = rest.partition(":")
-    if not pk.isdecimal() or fact.startswith("dispute"):
-        return None
+    or whose refund failed. An open dispute is settled with the bank, so it has none."""
+    kind, pk, fact = _about(item)
     if kind == "refund" and not fact:
         return Payment.objects.filter(refunds__in=Refund.objects.failed().filter(pk=pk)).first()
-    return Payment.objects.filter(pk=pk).first() if kind == "payment" else None
+    payment = Payment.objects.filter(pk=pk).first() if kind == "payment" else None
+    return None if payment and payment.disputed_at and fact.startswith("dispute:") else payment
+
+
+@dataclass(frozen=True)
+class Unbooked:
+    """Money that went back at the gateway and is not in our books, because it did not fit."""
+
+    payment: Payment
+    amount_minor: int
+    currency: str
+    gateway_refund: str = ""
+    dispute: Dispute | None = None
+
+
+def left_unbooked(item: ReviewItem) -> Unbooked | None:
+    """What an item tells of: a refund from the gateway's own page, or what a lost dispute took."""
+    kind, pk, fact = _about(item)
+    payment = Payment.objects.filter(pk=pk).first() if kind == "payment" else None
+    if payment is None or not fact:
+        return None
+    name, _colon, rest = fact.partition(":")
+    if name == "dispute":
+        dispute = next(
+            (each for each in payment.disputes.all() if str(each.pk) == rest.partition(":")[0]), None
+        )
+        missing = dispute.unbooked_minor if dispute else 0
+        return Unbooked(payment, missing, dispute.currency, dispute=dispute) if missing else None
+    if payment.refunds.filter(gateway_refund=fact).exists():
+        return None
+    told = next((event for event in _told(payment) if event.gateway_refund == fact), None)
+    return Unbooked(payment, told.amount_minor, told.currency, gateway_refund=fact) if told else None
+
+
+def _about(item: ReviewItem) -> tuple[str, int, str]:
+    """An item's key in parts: "payment:7:wrong" is about payment 7, and what of it. ("", 0, "") of no number."""
+    kind, _colon, rest = item.key.partition(":")
+    pk, _colon, fact = rest.partition(":")
+    return (kind, int(pk), fact) if pk.isdecimal() and len(pk) < 19 else ("", 0, "")
+
+
+def _told(payment: Payment) -> Iterator[Event]:
+    """What its gateway said of refunds that were done."""
+    for inbox in payment.gateway_events.order_by("pk"):
+        events = gateways.get(payment.gateway).parse(inbox.body)
+        yield from (event for event in events if event.kind == "refund_done")
 
 
 def refund_by_hand(item: ReviewItem) -> Refund | None:

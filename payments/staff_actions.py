@@ -13,9 +13,9 @@ from clinic import money
 from clinic.errors import Refused
 from clinic.models import ReviewItem
 from clinic.transactions import action
-from payments import steps
+from payments import dispute_steps, steps
 from payments.models import Payment, Refund
-from payments.queries import payment_in_question
+from payments.queries import left_unbooked, payment_in_question
 from payments.states import RETURNED, Outcome
 
 log = logging.getLogger("clinic")
@@ -32,11 +32,11 @@ def refund(payment_id: int, *, amount_minor: int, reason: str, key: UUID, actor,
     now, cause = timezone.now(), f"staff:{key}"
     if payment.refunds.filter(cause=cause).exists():
         raise Refused("REFUND_TWICE", _("This refund was asked for already. It is sent once."))
-    if ReviewItem.objects.open().filter(key__startswith=f"payment:{payment.pk}:dispute").exists():
+    if payment.disputed_at:
         raise Refused(
             "DISPUTED",
             _(
-                "The patient's bank disputes this payment and may take the money back by itself. Settle the dispute first."
+                "The patient's bank disputes this payment and may take the money back by itself. Wait until the dispute is closed."
             ),
         )
     if payment.outcome in RETURNED and not payment.refunds.exists():
@@ -76,6 +76,41 @@ def accept(payment_id: int, *, reason: str, actor, review_id=None) -> Payment:
     said = {"token": booking.token_label, "reason": reason}
     note = _("Accepted for the booking, number %(token)s: %(reason)s") % said
     _resolve(review_id, payment, now=now, actor=actor, note=note)
+    return payment
+
+
+@action
+def write_down(payment_id: int, *, reason: str, actor, review_id: int) -> Payment:
+    """Money that went back at the gateway, and was more than was left here, goes into the books now that
+    it fits: nothing is sent. The ReviewItem about it is resolved by it.
+
+    Raises Refused, with nothing written: NOTHING_TO_WRITE_DOWN (it is in the books, or the item tells of
+    something else), DOES_NOT_FIT (another refund has its part of the payment, or the currency is another).
+    """
+    payment = Payment.objects.locked().get(pk=payment_id)
+    now, item = timezone.now(), ReviewItem.objects.open().filter(pk=review_id).first()
+    left = left_unbooked(item) if item else None
+    if left is None or left.payment != payment:
+        raise Refused("NOTHING_TO_WRITE_DOWN", _("This is in the books already, or was decided otherwise."))
+    said = {
+        "gone": money.display(left.amount_minor, left.currency),
+        "left": money.display(payment.left_minor, payment.currency),
+        "reason": reason,
+    }
+    if not steps.fits(payment, left.amount_minor, left.currency):
+        raise Refused(
+            "DOES_NOT_FIT",
+            _("%(gone)s went back, and only %(left)s is left of this payment here. Where another refund is still under way, wait until it is sent or has failed.") % said,
+        )  # fmt: skip
+    if left.dispute:
+        dispute_steps.book(payment, left.dispute, now=now)
+    else:
+        steps.gone(
+            payment, steps.at_gateway(left.gateway_refund), left.amount_minor,
+            now=now, gateway_refund=left.gateway_refund,
+        )  # fmt: skip
+    steps.note(payment, "written down", now=now, amount_minor=left.amount_minor, actor=actor, why=reason)
+    _resolve(review_id, payment, now=now, actor=actor, note=_("Written down, %(gone)s: %(reason)s") % said)
     return payment
 
 

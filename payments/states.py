@@ -41,6 +41,14 @@ SENDABLE = (RefundStatus.DUE, RefundStatus.SENDING, RefundStatus.PENDING)
 UNDER_WAY = (RefundStatus.DUE, RefundStatus.SENDING, RefundStatus.PENDING, RefundStatus.BY_HAND)
 
 
+class DisputeStatus(TextChoices):
+    """What became of a bank's complaint about a payment."""
+
+    OPEN = "open", _("the bank is looking into it")
+    WON = "won", _("closed: the money stays here")
+    LOST = "lost", _("lost: the bank took the money back")
+
+
 class ReceiptKind(TextChoices):
     RECEIPT = "receipt", _("receipt")
     CREDIT_NOTE = "credit_note", _("credit note")

@@ -176,25 +176,17 @@ def refund_told(payment: Payment, event: Event, *, now: datetime) -> None:
 def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
     """What went back is written down. A person is asked where that fits nothing: more than was left of
     the payment, or the money of a place that still stands."""
-    gone = money.display(event.amount_minor, event.currency)
-    what = {"amount": gone, "gateway": payment.gateway}
+    what = {"amount": money.display(event.amount_minor, event.currency), "gateway": payment.gateway}
     subject, why = _("%(amount)s was given back on %(gateway)s's own page") % what, ""
-    if event.currency != payment.currency or not (
-        0 < event.amount_minor <= payment.captured_minor - payment.refunded_minor
-    ):
-        why = _("That is more than was left of this payment, so it is not in our books. Compare both.")
-    else:
-        payment.refunded_minor += event.amount_minor
-        payment.save(update_fields=["refunded_minor"])
-        payment.refunds.create(
-            cause=f"gateway:{event.gateway_refund}"[:60],
-            amount_minor=event.amount_minor,
-            status=RefundStatus.DONE,
-            gateway_refund=event.gateway_refund,
-            created_at=now,
-            next_try_at=now,
-            done_at=now,
+    if not fits(payment, event.amount_minor, event.currency):
+        why = _(
+            "That is more than was left of this payment, so it is not in our books. Compare both: once our own refund is sent or has failed, what went back there can be written down here."
         )
+    else:
+        gone(
+            payment, at_gateway(event.gateway_refund), event.amount_minor,
+            now=now, gateway_refund=event.gateway_refund,
+        )  # fmt: skip
         if payment.outcome == Outcome.BOUGHT and payment.booking.status != BookingStatus.CANCELLED:
             why = _("The booking still stands. Cancel it if the patient is not coming.")
     note(
@@ -209,18 +201,31 @@ def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
         review(f"payment:{payment.pk}:{event.gateway_refund}"[:120], subject, why, admin_link(payment))
 
 
-def dispute(payment: Payment, event: Event, *, now: datetime) -> None:
-    """The payer's bank wants money back. Nothing moves here: a person answers it at the gateway."""
-    note(payment, "dispute", now=now, amount_minor=event.amount_minor, why=event.reason)
-    review(
-        f"payment:{payment.pk}:dispute:{event.dedupe_key}"[:120],
-        _("The patient's bank disputes a payment of %(amount)s")
-        % {"amount": money.display(event.amount_minor, event.currency)},
-        _(
-            "The bank's reason: %(why)s. Answer on %(gateway)s's own page before its date. Don't refund it here meanwhile: the money could go back twice."
-        )
-        % {"why": event.reason or "?", "gateway": payment.gateway},
-        admin_link(payment),
+def at_gateway(gateway_refund: str) -> str:
+    """The cause of a refund that somebody made on the gateway's own page."""
+    return f"gateway:{gateway_refund}"[:60]
+
+
+def fits(payment: Payment, amount_minor: int, currency: str) -> bool:
+    """Whether so much can have gone back of what is left of a payment."""
+    return currency == payment.currency and 0 < amount_minor <= payment.left_minor
+
+
+def gone(payment: Payment, cause: str, amount: int, *, now: datetime, **facts) -> Refund:
+    """Writes down on a locked payment that so many minor units went back without our sending them.
+
+    The caller has seen that they fit. `facts`: gateway_refund, dispute.
+    """
+    payment.refunded_minor += amount
+    payment.save(update_fields=["refunded_minor"])
+    return payment.refunds.create(
+        cause=cause,
+        amount_minor=amount,
+        status=RefundStatus.DONE,
+        created_at=now,
+        next_try_at=now,
+        done_at=now,
+        **facts,
     )
 
 

@@ -140,6 +140,11 @@ def deliver(body: str) -> None:
     money.receive("demo", demo().signed(body), body.encode())
 
 
+def dispute(payment, what="opened", *, name="demo_dp_1", amount_minor=0) -> None:
+    """The payer's bank complains to the demo gateway, or has decided ("won", "lost"), and it tells us."""
+    deliver(demo().dispute(payment.gateway_payment, what, name, amount_minor or payment.captured_minor))
+
+
 def paid(schedule, who=None, **fields) -> Booking:
     """A booking that was held, paid and settled: confirmed if there was room."""
     booking = hold(schedule, who, **fields)

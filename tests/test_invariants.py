@@ -197,6 +197,8 @@ RETURNED = "5c what bought nothing is going back in full"
 REVIEWED = "5d a payment under review has its ReviewItem"
 CANCELLED = "5e a cancelled booking's money is going back"
 SUMS = "6a refunds of a payment sum to what it gives back"
+DISPUTED = "6b a payment is disputed as long as a dispute of it is open"
+LOST = "6c what a lost dispute took is written down once, or somebody is told"
 INBOX = "9 no inbox row waits more than five minutes without a reason"
 
 
@@ -280,6 +282,40 @@ def more_given_back_than_came():
     payment = captured(f.hold(f.window()), outcome=Outcome.SURPLUS)
     refund(payment, 50001)
     return change(payment, refunded_minor=50001)
+
+
+def disputed(what="opened"):
+    payment = f.paid(f.window()).payments.get()
+    f.dispute(payment, what)
+    return payment
+
+
+@fault(DISPUTED)
+def a_dispute_that_its_payment_forgot():
+    return change(disputed(), disputed_at=None)
+
+
+@fault(DISPUTED)
+def a_payment_that_is_disputed_by_nobody():
+    return change(disputed("won"), disputed_at=minutes_ago())
+
+
+@fault(LOST)
+def money_that_a_bank_took_and_nobody_wrote_down():
+    dispute = disputed("lost").disputes.get()
+    change(dispute, amount_minor=50001)
+    ReviewItem.objects.filter(key__endswith=":lost").delete()
+    return dispute
+
+
+@fault(LOST)
+def a_dispute_that_took_more_than_it_was_about():
+    return change(disputed("lost").disputes.get(), amount_minor=49999)
+
+
+@fault(LOST)
+def a_won_dispute_that_took_money():
+    return change(disputed("lost").disputes.get(), status="won")
 
 
 @fault(INBOX)

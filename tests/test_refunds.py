@@ -12,7 +12,7 @@ from clinic.errors import Refused
 from clinic.models import ReviewItem
 from payments import actions, counter, gateways, steps, sweeps
 from payments.gateways.base import GatewayError, RefundResult
-from payments.gateways.demo import KINDS, Demo, DemoBook
+from payments.gateways.demo import Demo, DemoBook
 from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Payment, Refund
 from payments.states import RefundStatus
@@ -290,18 +290,6 @@ def test_a_refund_at_the_gateway_that_comes_before_the_news_of_its_money_waits_f
     GatewayEvent.objects.unprocessed().update(next_try_at=timezone.now())
     assert sweeps.process_inbox() == 1
     assert Refund.objects.get().amount_minor == 50000
-
-
-def test_a_dispute_is_shown_to_a_person_and_moves_nothing(monkeypatch):
-    monkeypatch.setitem(KINDS, "payment.disputed", "dispute")
-    payment = f.paid(f.window()).payments.get()
-    for _ in range(2):
-        at_the_gateway(payment, 50000, name="payment.disputed", id="", reason="fraudulent")
-    payment.refresh_from_db()
-    assert payment.refunded_minor == 0
-    assert payment.events.last().kind == "dispute"
-    assert "fraudulent" in ReviewItem.objects.first().explanation
-    assert violations() == {}
 
 
 def test_what_was_paid_in_cash_is_handed_back_at_the_desk():

@@ -126,17 +126,19 @@ def test_a_refund_needs_its_reason_and_its_whole_page(client, manager, missing):
 
 def test_while_a_bank_disputes_it_nothing_is_given_back(client, manager):
     payment = f.paid(f.window()).payments.get()
-    dispute = ReviewItem.objects.create(key=f"payment:{payment.pk}:dispute:evt_1", subject="Disputed")
+    f.dispute(payment)
     assert "disputes this payment" in client.post(url(payment), form()).content.decode()
+    assert url(payment) not in client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
     assert given_back(payment) == 0
-    client.post(f"/admin/clinic/reviewitem/{dispute.pk}/resolve/", {"note": "The bank gave in."})
+    assert not Refund.objects.exists()
+    f.dispute(payment, "won")
     client.post(url(payment), form())
     assert given_back(payment) == 20000
 
 
 def test_another_payments_dispute_does_not_matter(client, manager):
     payment = f.paid(f.window()).payments.get()
-    ReviewItem.objects.create(key=f"payment:{payment.pk}1:dispute:evt_1", subject="Disputed")
+    f.dispute(f.paid(f.window()).payments.get())
     client.post(url(payment), form())
     assert given_back(payment) == 20000
 
@@ -242,11 +244,14 @@ def test_what_is_to_be_handed_back_is_ticked_off_from_its_item_and_by_no_further
     assert violations() == {}
 
 
-@pytest.mark.parametrize("fact", ["dispute:evt_1", "refund"])
-def test_a_dispute_is_settled_with_the_bank_and_a_refund_in_doubt_by_nobody_here(client, manager, fact):
+@pytest.mark.parametrize("about", ["dispute", "refund"])
+def test_a_dispute_is_settled_with_the_bank_and_a_refund_in_doubt_by_nobody_here(client, manager, about):
     payment = f.paid(f.window()).payments.get()
-    key = f"payment:{payment.pk}:{fact}" if fact != "refund" else "refund:1:done"
-    item = ReviewItem.objects.create(key=key, subject="Odd")
+    if about == "dispute":
+        f.dispute(payment)
+    else:
+        ReviewItem.objects.create(key="refund:1:done", subject="Odd")
+    item = ReviewItem.objects.get()
     page = client.get(f"/admin/clinic/reviewitem/{item.pk}/change/").content.decode()
     assert "Accept as it is, with a note" in page
     assert url(payment) not in page

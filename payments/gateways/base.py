@@ -48,6 +48,8 @@ class Order:
     """When our hold ends. It must not change when the same key is tried again."""
     customer: str = ""
     """The gateway's own id from `create_customer`, if the payer has an account."""
+    asked_at: datetime | None = None
+    """When this key was first sent, if that was before: a gateway may have forgotten it since."""
     for_app: bool = False
     """True: an app collects (a PaymentIntent and its client secret). False: a hosted page."""
 
@@ -69,8 +71,9 @@ class Event:
     """One thing that a gateway says happened, in our words.
 
     kind: `captured`, `failed` (this try only: not final), `authorized`, `expired` (nobody can pay
-    this attempt any more), `refund_done`, `refund_failed`, `dispute` (the payer's bank wants
-    `amount_minor` back), or `other` (kept, nothing to do).
+    this attempt any more), `refund_done`, `refund_failed`, `dispute_open` (the payer's bank wants
+    `amount_minor` back), `dispute_won` (closed, and nothing was taken), `dispute_lost` (it took
+    `amount_minor`), or `other` (kept, nothing to do).
     `gateway_payment` names the money: events of the same one tell of the same capture, whatever
     their dedupe_key. The attempt is named by `payment_key`, `reference` or both: some gateways give
     our key back on an order and not on its payments. `reason` is a gateway's code word, never its
@@ -89,6 +92,7 @@ class Event:
     reason: str = ""
     gateway_refund: str = ""
     refund_key: str = ""
+    gateway_dispute: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,9 @@ KINDS = {
     "payment.failed": "failed",
     "order.ended": "expired",
     "refund.done": "refund_done",
+    "dispute.opened": "dispute_open",
+    "dispute.won": "dispute_won",
+    "dispute.lost": "dispute_lost",
 }
 DIRECT = build_opener(ProxyHandler({}))
 """To our own site no proxy leads."""
@@ -145,6 +148,7 @@ class Demo:
                 reason=text(facts.get("reason")),
                 gateway_refund=text(facts.get("refund")),
                 refund_key=our_key(facts.get("refund_key")),
+                gateway_dispute=text(facts.get("dispute")),
             )
         ]
 
@@ -202,11 +206,22 @@ class Demo:
         """Refuses this try. The payer may try again."""
         return self._press(key, "payment.failed", reason="card_declined")
 
-    def last_event(self, key: str) -> str | None:
-        """The newest body of an order, to be delivered once more."""
+    def dispute(self, payment: str, what: str, dispute: str, amount_minor: int) -> str:
+        """The payer's bank complains: `what` is opened, won or lost. Gives the event's body."""
         with self._book.page() as db:
-            events = _events(db, key)
-        return events[-1]["body"] if events else None
+            order = _order(db, _order_of(db, payment))
+            return _append(db, order, f"dispute.{what}", payment, amount_minor, dispute=dispute)
+
+    def give_back(self, payment: str, amount_minor: int) -> str:
+        """Somebody refunds on the gateway's own page, without a key of ours. Gives the event's body."""
+        with self._book.page() as db:
+            currency = _order(db, _order_of(db, payment))["currency"]
+            return _refund(db, None, payment, amount_minor, currency)
+
+    def bodies(self, key: str) -> list[str]:
+        """Every event of an order so far, to be delivered once more."""
+        with self._book.page() as db:
+            return [event["body"] for event in _events(db, key)]
 
     def signed(self, body: str) -> dict[str, str]:
         """The header that makes a body ours, stamped now."""
@@ -249,11 +264,16 @@ def _order(db: sqlite3.Connection, key: str) -> sqlite3.Row:
     return row
 
 
+def _order_of(db: sqlite3.Connection, payment: str) -> str:
+    row = db.execute("SELECT order_key FROM events WHERE payment = ?", (payment,)).fetchone()
+    return row["order_key"] if row else ""
+
+
 def _events(db: sqlite3.Connection, key: str) -> list[sqlite3.Row]:
     return db.execute("SELECT * FROM events WHERE order_key = ? ORDER BY at", (key,)).fetchall()
 
 
-def _refund(db: sqlite3.Connection, key: str, payment: str, amount_minor: int, currency: str) -> str:
+def _refund(db: sqlite3.Connection, key: str | None, payment: str, amount_minor: int, currency: str) -> str:
     rest = db.execute(
         "SELECT order_key, SUM(CASE name WHEN 'payment.captured' THEN amount_minor"
         " WHEN 'refund.done' THEN -amount_minor ELSE 0 END) AS minor"

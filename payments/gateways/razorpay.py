@@ -31,7 +31,12 @@ KINDS = {
     "order.paid": "captured",
     "refund.processed": "refund_done",
     "refund.failed": "refund_failed",
-    "payment.dispute.created": "dispute",
+    "payment.dispute.created": "dispute_open",
+    "payment.dispute.under_review": "dispute_open",
+    "payment.dispute.action_required": "dispute_open",
+    "payment.dispute.won": "dispute_won",
+    "payment.dispute.lost": "dispute_lost",
+    "payment.dispute.closed": "dispute_won",  # nothing is deducted but where it is lost
 }
 REFUND_STATUS = {"processed": "done", "pending": "pending", "failed": "failed"}
 MANY = {"count": 100}
@@ -185,11 +190,14 @@ class Razorpay:
         Test and live mode have webhooks and secrets of their own, so whatever is signed for us, or
         answers to our key, is of our mode.
         """
-        payment, order, refund = (member(things, kind) for kind in ("payment", "order", "refund"))
-        thing = refund or member(things, "dispute") or payment
+        payment, order, refund, dispute = (
+            member(things, kind) for kind in ("payment", "order", "refund", "dispute")
+        )
+        thing = refund or dispute or payment
         paid = text(payment.get("id")) or text(thing.get("payment_id"))
         kind = KINDS.get(name, "other")
-        about = text(refund.get("id")) if kind.startswith("refund") else paid
+        topic = {"refund": refund, "dispute": dispute}.get(kind.partition("_")[0])
+        about = paid if topic is None else text(topic.get("id"))
         return Event(
             kind=kind if about else "other",
             dedupe_key=dedupe_key,
@@ -197,7 +205,7 @@ class Razorpay:
             payment_key=our_key(_note(order, "payment")) or our_key(order.get("receipt")),
             reference=text(payment.get("order_id")) or text(order.get("id")),
             gateway_payment=paid,
-            amount_minor=whole(thing.get("amount")),
+            amount_minor=whole(thing.get("amount_deducted")) or whole(thing.get("amount")),
             currency=text(thing.get("currency")).upper(),
             live=self.live,
             reason=_word(thing.get("error_reason"))
@@ -205,6 +213,7 @@ class Razorpay:
             or _word(thing.get("reason_code")),
             gateway_refund=text(refund.get("id")),
             refund_key=our_key(_note(refund, "refund")),
+            gateway_dispute=text(dispute.get("id")),
         )
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import stripe
@@ -23,11 +23,18 @@ KINDS = {
     "checkout.session.async_payment_succeeded": "captured",
     "checkout.session.async_payment_failed": "failed",
     "checkout.session.expired": "expired",
-    "charge.dispute.created": "dispute",
 }
 REFUND_EVENTS = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 REFUND_STATUS = {"succeeded": "done", "failed": "failed", "canceled": "failed"}
 """`pending` and `requires_action` are still under way: docs.stripe.com/api/refunds/object."""
+DISPUTE_EVENTS = "charge.dispute."
+DISPUTE_STATUS = {"won": "won", "warning_closed": "won", "lost": "lost", "prevented": "lost"}
+"""All others are open: docs.stripe.com/api/disputes/object. Of a prevented one the payer has the money."""
+PASSING_CODES = {"charge_disputed"}
+"""A clear no that may be a yes later: what is disputed can be given back once the bank has decided."""
+KEYS_LAST = timedelta(hours=23)
+"""Stripe may forget an idempotency key after a day, and would then do the same work again:
+docs.stripe.com/api/idempotent_requests."""
 ENDED = {"complete", "expired", "succeeded", "canceled", "processing"}
 """Sessions and intents that nobody can pay any more; a processing one is being paid already."""
 
@@ -81,13 +88,15 @@ class Stripe:
     def start(self, order: Order) -> Start:
         """A Checkout Session, or a PaymentIntent for an app."""
         if order.for_app:
-            ask, form, needs = self._api.payment_intents.create, self._intent(order), "client_secret"
+            kind, form, needs = self._api.payment_intents, self._intent(order), "client_secret"
         else:
-            ask, form, needs = self._api.checkout.sessions.create, self._session(order), "url"
-        made = _call(ask, form, {"idempotency_key": order.key}, needs=needs)
+            kind, form, needs = self._api.checkout.sessions, self._session(order), "url"
+        made = self._made_before(kind.list, order)
+        made = made or _call(kind.create, form, {"idempotency_key": order.key}, needs=needs)
+        ended = order.return_url if needs == "url" else ""
         return Start(
             reference=made["id"],
-            redirect_url=made.get("url") or "",
+            redirect_url=made.get("url") or ended,
             client_secret=made.get("client_secret") or "",
         )
 
@@ -101,7 +110,11 @@ class Stripe:
         thing = member(member(event, "data"), "object")
         if not (key and name and thing):
             raise BadSignature("not a Stripe event")
-        return [_event(name, thing, dedupe_key=key, live=event.get("livemode") is True)]
+        told = [(name, thing)]
+        if name == "charge.refunded":
+            told += [("refund.updated", refund) for refund in _refunds_in(thing)]
+        live = event.get("livemode") is True
+        return [_event(each, of, dedupe_key=key, live=live) for each, of in told]
 
     def fetch(self, reference: str) -> list[Event]:
         """What became of a Session or PaymentIntent, and the refunds of its money.
@@ -111,7 +124,7 @@ class Stripe:
         attempt, intent = self._retrieve(reference, "latest_charge.refunds")
         told = [attempt] if attempt.get("payment_status") == "paid" else [attempt, intent]
         named = {thing["id"]: (_name(thing), thing) for thing in told if thing}
-        for refund in member(member(intent, "latest_charge"), "refunds").get("data") or []:
+        for refund in _refunds_in(member(intent, "latest_charge")):
             named[refund["id"]] = "refund.updated", {"payment_intent": intent["id"], **refund}
         events = [
             _event(
@@ -125,14 +138,18 @@ class Stripe:
         return [event for event in events if event.kind != "other"]
 
     def cancel(self, reference: str) -> bool:
-        """A Session is expired, a PaymentIntent cancelled; a paid one stays, and `fetch` tells."""
+        """A Session is expired, a PaymentIntent cancelled; a paid one stays, and `fetch` tells.
+
+        What a bank is still transferring can't be ended: False.
+        """
         sessions, intents = self._api.checkout.sessions, self._api.payment_intents
         try:
             _call(sessions.expire if _is_session(reference) else intents.cancel, reference)
         except GatewayError as error:
-            attempt, _intent = ({}, {}) if error.retryable else self._retrieve(reference)
+            attempt, intent = ({}, {}) if error.retryable else self._retrieve(reference, "latest_charge")
             if attempt.get("status") not in ENDED:
                 raise
+            return intent.get("status") != "processing"
         return True
 
     def refund(self, *, key: str, gateway_payment: str, amount_minor: int, currency: str) -> RefundResult:
@@ -189,6 +206,21 @@ class Stripe:
             "cancel_url": order.return_url,
         }
 
+    def _made_before(self, list_all: Callable, order: Order) -> dict | None:
+        """What an order that was asked for long ago became. It is looked for by our key in what was made
+        since, the newest first: Stripe's search knows no sessions, and lags behind."""
+        if order.asked_at is None or datetime.now(UTC) - order.asked_at < KEYS_LAST:
+            return None
+        asked = {"created": {"gte": int(order.asked_at.timestamp()) - 60}, "limit": 100}
+        while True:
+            page = _call(list_all, asked, needs="data", shape=list)
+            for made in page["data"]:
+                if member(made, "metadata").get("payment") == order.key:
+                    return made
+            if not (page.get("has_more") and page["data"]):
+                return None
+            asked["starting_after"] = page["data"][-1]["id"]
+
     def _retrieve(self, reference: str, expand: str = "") -> tuple[dict, dict]:
         """The attempt, and the PaymentIntent in it: itself, or a Session's once someone tried."""
         if _is_session(reference):
@@ -205,6 +237,7 @@ def _event(name: str, thing: dict, *, dedupe_key: str, live: bool) -> Event:
     own = text(thing.get("id"))
     metadata, error = member(thing, "metadata"), member(thing, "last_payment_error")
     is_intent, is_refund = name.startswith("payment_intent."), name in REFUND_EVENTS
+    is_dispute = name.startswith(DISPUTE_EVENTS)
     currency = text(thing.get("currency")).upper()
     paid = thing.get("amount_received") or thing.get("amount_total") or thing.get("amount")
     return Event(
@@ -220,15 +253,19 @@ def _event(name: str, thing: dict, *, dedupe_key: str, live: bool) -> Event:
         reason=text(error.get("decline_code"))
         or text(error.get("code"))
         or text(thing.get("failure_reason"))
-        or (text(thing.get("reason")) if name.startswith("charge.dispute.") else ""),
+        or (text(thing.get("reason")) if is_dispute else ""),
         gateway_refund=own if is_refund else "",
         refund_key=our_key(metadata.get("refund")),
+        gateway_dispute=own if is_dispute else "",
     )
 
 
 def _kind(name: str, thing: dict) -> str:
     """A completed session may still wait for a bank transfer: docs.stripe.com/payments/checkout/
-    fulfill-orders says to look at payment_status. A refund's event tells less than its status."""
+    fulfill-orders says to look at payment_status. A refund's and a dispute's event tell less than
+    their status."""
+    if name.startswith(DISPUTE_EVENTS):
+        return f"dispute_{DISPUTE_STATUS.get(text(thing.get('status')), 'open')}"
     if name in REFUND_EVENTS:
         status = REFUND_STATUS.get(text(thing.get("status")))
         return f"refund_{status}" if status else "other"
@@ -249,6 +286,12 @@ def _name(thing: dict) -> str:
         case "payment_intent", status:
             return f"payment_intent.{status}"
     return ""
+
+
+def _refunds_in(charge: dict) -> list[dict]:
+    """A charge has its refunds where they were asked for, and in the events of older API versions."""
+    listed = member(charge, "refunds").get("data")
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
 
 
 def _money(amount_minor: int, currency: str) -> dict:
@@ -284,7 +327,8 @@ def _call(ask: Callable[..., stripe.StripeObject], *args, needs: str = "id", sha
         no = (stripe.InvalidRequestError, stripe.CardError, stripe.IdempotencyError)
         words = [type(error).__name__, text(error.code), str(error.http_status or "no answer")]
         words.append(text(error.request_id))
-        message, retryable = " ".join(filter(None, words)), not isinstance(error, no)
+        message = " ".join(filter(None, words))
+        retryable = not isinstance(error, no) or error.code in PASSING_CODES
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         message, retryable = "unreadable answer", True
     # Raised out here, so that no traceback leads to Stripe's own words about a payer.

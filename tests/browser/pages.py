@@ -231,7 +231,7 @@ STOPS = {
         ),
         *(
             Stop(name=f"admin:payments_payment_{what}", who=MANAGER, arguments=paid_wrongly)
-            for what in ("refund", "accept")
+            for what in ("refund", "accept", "write_down")
         ),
         Stop(
             name="admin:schedules_schedule_capacity",

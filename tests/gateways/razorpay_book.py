@@ -190,6 +190,7 @@ class Book:
             return payment
 
     def dispute(self, payment_id: str) -> dict:
+        """The payer complains to their bank: razorpay.com/docs/payments/disputes."""
         with self.lock:
             payment = self.get(payment_id, "payment")
             facts = {name: payment[name] for name in ("amount", "currency")}
@@ -198,11 +199,22 @@ class Book:
                 "dispute",
                 **facts,
                 payment_id=payment["id"],
+                amount_deducted=0,
                 reason_code="goods_or_services_not_received_or_partially_received",
                 phase="chargeback",
                 status="open",
             )
             self._tell("payment.dispute.created", payment=payment, dispute=dispute)
+            return dispute
+
+    def move_dispute(self, dispute_id: str, status: str) -> dict:
+        """under_review, action_required, won, lost or closed. Only a lost one takes money."""
+        with self.lock:
+            dispute = self.get(dispute_id, "dispute")
+            lost = dispute["amount"] if status == "lost" else 0
+            dispute.update(status="open" if status == "action_required" else status, amount_deducted=lost)
+            payment = self.get(dispute["payment_id"])
+            self._tell(f"payment.dispute.{status}", payment=payment, dispute=dispute)
             return dispute
 
     def settle_refund(self, refund_id: str) -> dict:

@@ -17,6 +17,7 @@ Then /v1/checkout.js and /v1/checkout/embedded open a page with a Pay, a Decline
 every event is posted to the webhook, and /_control/<name> takes JSON:
 
     pay, decline, authorize, pay_late, lapse, dispute, settle_refund, fail_refund {"id"}
+    move_dispute {"id", "status"} under_review, action_required, won, lost, closed
     refund {"id", "amount"}       from the dashboard, without a key of ours
     fault {"names": […]}          for the next calls, one each
     chaos {"rates": {"500": 0.1}, "seed": 1}     for any call from now on
@@ -297,6 +298,8 @@ def control(book: Book, name: str, asked: dict) -> dict:
     match name:
         case _ if name in LEVERS:
             return deepcopy(getattr(book, name)(asked["id"]))
+        case "move_dispute":
+            return deepcopy(book.move_dispute(asked["id"], asked["status"]))
         case "refund":
             with book.lock:
                 return deepcopy(book.create_refund(asked))

@@ -12,8 +12,8 @@ As a process of its own, for storms, the bench and the browser (STRIPE_SECRET_KE
     python -m tests.gateways.stripe_server --port 12111 --webhook URL --secret whsec_…
 
 Then a Session's `url` shows a page with a Pay and a Decline button, every event is posted to the
-webhook, and /_control/<name> takes JSON: pay, decline, fail_refund {"id"}, fault {"names": […]},
-webhook {"url", "secret"}; GET /_control/book lists every object, /_control/requests what was asked.
+webhook, and /_control/<name> takes JSON: pay, decline, pay_later, clear, bounce, fail_refund, dispute
+{"id"}, close_dispute {"id", "status"}, fault {"names": […]}, webhook {"url", "secret"}; GET /_control/book lists every object, /_control/requests what was asked.
 """
 
 import argparse
@@ -108,6 +108,11 @@ class Book:
         if charge is None:
             raise Refused("This PaymentIntent does not have a successful charge to refund.")
         rest = charge["amount"] - charge["amount_refunded"]
+        if any(
+            d["charge"] == charge["id"] and d["status"] not in ("won", "warning_closed")
+            for d in self._all("dispute")
+        ):
+            raise Refused("Charge has been charged back; cannot issue a refund.", code="charge_disputed")
         amount = int(params.get("amount", rest))
         if rest == 0:
             raise Refused("Charge has already been refunded.", code="charge_already_refunded")
@@ -132,6 +137,12 @@ class Book:
     def list_refunds(self, params: dict) -> dict:
         found = [o for o in self._all("refund") if o["payment_intent"] == params["payment_intent"]]
         return _list(found, limit=int(params.get("limit", 10)))
+
+    def list_sessions(self, params: dict) -> dict:
+        return self._since("checkout.session", params)
+
+    def list_payment_intents(self, params: dict) -> dict:
+        return self._since("payment_intent", params)
 
     def expire_session(self, params: dict) -> dict:
         session = self.get(params["id"])
@@ -159,30 +170,79 @@ class Book:
         """A card that works, for an open Session or a PaymentIntent. Returns the PaymentIntent."""
         with self.lock:
             session, intent = self._tried(id_)
-            charge = self._add(
-                "ch",
-                "charge",
-                amount=intent["amount"],
-                amount_refunded=0,
-                currency=intent["currency"],
-                metadata=intent["metadata"],
-                payment_intent=intent["id"],
-                billing_details={"name": "Asha Rao", "email": "asha@example.com"},
-            )
-            intent.update(
-                amount_received=intent["amount"],
-                latest_charge=charge["id"],
-                status="succeeded",
-                last_payment_error=None,
-            )
-            # Stripe promises no order: here a charge's event comes before its intent's.
-            self._tell("charge.succeeded", charge)
-            self._tell("payment_intent.succeeded", intent)
+            charge = self._succeed(intent)
             if session:
                 session.update(status="complete", payment_status="paid", url=None)
                 session["customer_details"] = charge["billing_details"]
                 self._tell("checkout.session.completed", session)
             return intent
+
+    def pay_later(self, id_: str) -> dict:
+        """A method that pays days later, a bank debit: the session is complete, and nothing is paid."""
+        with self.lock:
+            session, intent = self._tried(id_)
+            intent.update(status="processing", last_payment_error=None)
+            self._tell("payment_intent.processing", intent)
+            if session:
+                session.update(status="complete", url=None)
+                self._tell("checkout.session.completed", session)
+            return intent
+
+    def clear(self, id_: str) -> dict:
+        """The bank has paid what was processing."""
+        with self.lock:
+            intent = self.get(id_)
+            self._succeed(intent)
+            for session in self._all("checkout.session"):
+                if session["payment_intent"] == id_:
+                    session["payment_status"] = "paid"
+                    self._tell("checkout.session.async_payment_succeeded", session)
+            return intent
+
+    def bounce(self, id_: str) -> dict:
+        """The bank did not pay."""
+        with self.lock:
+            intent = self.get(id_)
+            intent.update(
+                status="requires_payment_method",
+                last_payment_error={"code": "payment_intent_payment_attempt_failed"},
+            )
+            self._tell("payment_intent.payment_failed", intent)
+            for session in self._all("checkout.session"):
+                if session["payment_intent"] == id_:
+                    self._tell("checkout.session.async_payment_failed", session)
+            return intent
+
+    def dispute(self, id_: str) -> dict:
+        """The payer complains to their bank, which takes the money at once: docs.stripe.com/disputes."""
+        with self.lock:
+            intent = self.get(id_)
+            dispute = self._add(
+                "dp",
+                "dispute",
+                amount=intent["amount_received"],
+                currency=intent["currency"],
+                charge=intent["latest_charge"],
+                payment_intent=id_,
+                metadata={},
+                reason="product_not_received",
+                status="needs_response",
+            )
+            self._tell("charge.dispute.created", dispute)
+            self._tell("charge.dispute.funds_withdrawn", dispute)
+            return dispute
+
+    def close_dispute(self, id_: str, status: str) -> dict:
+        """The bank has decided: won or lost. Won money comes back."""
+        with self.lock:
+            dispute = self.get(id_)
+            dispute["status"] = "under_review"
+            self._tell("charge.dispute.updated", dispute)
+            dispute["status"] = status
+            self._tell("charge.dispute.closed", dispute)
+            if status == "won":
+                self._tell("charge.dispute.funds_reinstated", dispute)
+            return dispute
 
     def decline(self, id_: str) -> dict:
         """A card that is refused. The payer may try again."""
@@ -249,6 +309,29 @@ class Book:
         intent["client_secret"] = f"{intent['id']}_secret_{uuid4().hex}"
         return intent
 
+    def _succeed(self, intent: dict) -> dict:
+        """The money is there: the charge that says so."""
+        charge = self._add(
+            "ch",
+            "charge",
+            amount=intent["amount"],
+            amount_refunded=0,
+            currency=intent["currency"],
+            metadata=intent["metadata"],
+            payment_intent=intent["id"],
+            billing_details={"name": "Asha Rao", "email": "asha@example.com"},
+        )
+        intent.update(
+            amount_received=intent["amount"],
+            latest_charge=charge["id"],
+            status="succeeded",
+            last_payment_error=None,
+        )
+        # Stripe promises no order: here a charge's event comes before its intent's.
+        self._tell("charge.succeeded", charge)
+        self._tell("payment_intent.succeeded", intent)
+        return charge
+
     def _tried(self, id_: str) -> tuple[dict | None, dict]:
         """An attempt that may be paid. A Session gets its PaymentIntent with the first try."""
         thing = self.get(id_)
@@ -268,6 +351,15 @@ class Book:
 
     def _known(self, customer: str | None) -> str | None:
         return self.get(customer)["id"] if customer else None
+
+    def _since(self, kind: str, params: dict) -> dict:
+        """A page of what was made since a time, the newest first."""
+        since = int(params.get("created", {}).get("gte", 0))
+        found = [thing for thing in self._all(kind) if thing["created"] >= since]
+        if after := params.get("starting_after"):
+            found = found[: [thing["id"] for thing in found].index(after)]
+        page = _list(found, limit=int(params.get("limit", 10)))
+        return page | {"data": [self.public(thing) for thing in page["data"]]}
 
     def _all(self, kind: str) -> list[dict]:
         return [thing for thing in self.objects.values() if thing["object"] == kind]
@@ -291,9 +383,11 @@ ROUTES = {
     "POST customers": Book.create_customer,
     f"GET customers/{ID}": Book.retrieve,
     "POST checkout/sessions": Book.create_session,
+    "GET checkout/sessions": Book.list_sessions,
     f"GET checkout/sessions/{ID}": Book.retrieve,
     f"POST checkout/sessions/{ID}/expire": Book.expire_session,
     "POST payment_intents": Book.create_payment_intent,
+    "GET payment_intents": Book.list_payment_intents,
     f"GET payment_intents/{ID}": Book.retrieve,
     f"POST payment_intents/{ID}/cancel": Book.cancel_payment_intent,
     "POST refunds": Book.create_refund,
@@ -430,8 +524,10 @@ def routed(call: str) -> tuple[Callable[[Book, dict], dict], dict]:
 def control(book: Book, name: str, asked: dict) -> dict:
     """The levers of a stand-in that runs as its own process."""
     match name:
-        case "pay" | "decline" | "fail_refund":
+        case "pay" | "decline" | "pay_later" | "clear" | "bounce" | "fail_refund" | "dispute":
             return book.public(getattr(book, name)(asked["id"]))
+        case "close_dispute":
+            return book.public(book.close_dispute(asked["id"], asked["status"]))
         case "fault":
             book.faults += asked["names"]
         case "webhook":

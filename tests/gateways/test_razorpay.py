@@ -242,11 +242,37 @@ def test_a_failed_try_that_went_through_after_all_is_captured(razorpay_bench):
 
 def test_a_dispute_is_kept_with_the_money_it_speaks_of(razorpay_bench):
     event = parsed(razorpay_bench, razorpay_bench.pay(razorpay_bench.gateway.start(order())))
-    razorpay_bench.book.dispute(event.gateway_payment)
+    made = razorpay_bench.book.dispute(event.gateway_payment)
     dispute = told(razorpay_bench, "payment.dispute.created")
-    assert (dispute.kind, dispute.gateway_payment) == ("dispute", event.gateway_payment)
+    assert (dispute.kind, dispute.gateway_payment) == ("dispute_open", event.gateway_payment)
     assert (dispute.amount_minor, dispute.reference) == (50_000, event.reference)
+    assert dispute.gateway_dispute == made["id"]
     assert dispute.reason == "goods_or_services_not_received_or_partially_received"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("under_review", "dispute_open"), ("action_required", "dispute_open"),
+        ("won", "dispute_won"), ("lost", "dispute_lost"), ("closed", "dispute_won"),
+    ],
+)  # fmt: skip
+def test_a_dispute_ends_as_its_event_says_with_what_was_deducted(razorpay_bench, status, kind):
+    event = parsed(razorpay_bench, razorpay_bench.pay(razorpay_bench.gateway.start(order())))
+    made = razorpay_bench.book.dispute(event.gateway_payment)
+    razorpay_bench.book.move_dispute(made["id"], status)
+    [body] = razorpay_bench.book.bodies(f"payment.dispute.{status}")
+    ended = parsed(razorpay_bench, body)
+    assert (ended.kind, ended.gateway_dispute, ended.amount_minor) == (kind, made["id"], 50_000)
+    assert parsed(razorpay_bench, edited(body, amount_deducted=30_000)).amount_minor == 30_000
+
+
+def test_a_dispute_without_a_name_is_kept_as_other(razorpay_bench):
+    event = parsed(razorpay_bench, razorpay_bench.pay(razorpay_bench.gateway.start(order())))
+    razorpay_bench.book.dispute(event.gateway_payment)
+    nameless = json.loads(razorpay_bench.book.bodies("payment.dispute.created")[0])
+    nameless["payload"]["dispute"]["entity"]["id"] = None
+    assert parsed(razorpay_bench, json.dumps(nameless)).kind == "other"
 
 
 OTHERS = {

@@ -13,9 +13,10 @@ from payments.gateways.base import GatewayError
 from payments.models import Payment
 from payments.states import Status
 
-MONEY_MAY_COME = timedelta(days=3)
-"""How long after it began an attempt that no gateway can end is asked about: banks authorise so late
-(razorpay.com/docs/payments/late-authorization)."""
+MONEY_MAY_COME = timedelta(days=14)
+"""How long after it began an attempt that no gateway can end is asked about. Banks authorise up to three days
+late (razorpay.com/docs/payments/late-authorization), and a debit takes up to two weeks to come
+(docs.stripe.com/payments/sepa-debit)."""
 
 
 def look_after(payment: Payment) -> None:

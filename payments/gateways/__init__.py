@@ -20,6 +20,7 @@ def _stripe() -> Gateway:
         settings.STRIPE_SECRET_KEY,
         webhook_secrets=_secrets(settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_WEBHOOK_SECRET_PREVIOUS),
         api_base=settings.STRIPE_API_BASE,
+        methods=settings.STRIPE_PAYMENT_METHODS,
     )
 
 

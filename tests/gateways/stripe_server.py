@@ -154,7 +154,7 @@ class Book:
 
     def cancel_payment_intent(self, params: dict) -> dict:
         intent = self.get(params["id"])
-        if intent["status"] in ("succeeded", "canceled"):
+        if intent["status"] in ("succeeded", "canceled", "processing"):
             code = "payment_intent_unexpected_state"
             raise Refused("You cannot cancel this PaymentIntent.", code=code)
         intent["status"] = "canceled"

@@ -165,15 +165,15 @@ def test_a_late_authorisation_that_could_not_be_taken_at_once_is_taken_by_the_wo
     assert seen(attempt) == BOUGHT
 
 
-def test_an_ended_order_is_asked_about_twice_as_late_each_time_and_for_three_days(razorpay, attempt):
+def test_an_ended_order_is_asked_about_twice_as_late_each_time_and_for_two_weeks(razorpay, attempt):
     ended(attempt, by=timedelta(hours=5))
     wait = attempt.next_check_at - timezone.now()
     assert timedelta(hours=4.9) < wait < timedelta(hours=5.1)
-    later(attempt, by=timedelta(days=2))
+    later(attempt, by=timedelta(days=13))
     sweeps.close_open_payments()
     attempt.refresh_from_db()
     assert timedelta(hours=23) < attempt.next_check_at - timezone.now() < timedelta(hours=25)
-    later(attempt, by=timedelta(days=3))
+    later(attempt, by=timedelta(days=14))
     sweeps.close_open_payments()
     attempt.refresh_from_db()
     assert attempt.next_check_at is None

@@ -1,5 +1,7 @@
 """Which gateways an installation has."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 
 from payments import gateways
@@ -32,6 +34,16 @@ def test_the_counter_is_always_there_and_never_offered_to_patients(installation)
     installation.PAYMENT_GATEWAYS = ["manual"]
     assert gateways.enabled() == []
     assert isinstance(gateways.get("manual"), Manual)
+
+
+@pytest.mark.parametrize("methods", [["card"], ["card", "sepa_debit"]])
+def test_stripe_is_asked_for_the_ways_to_pay_that_the_clinic_chose(installation, stand_in, methods):
+    installation.STRIPE_API_BASE = stand_in.url
+    if methods != ["card"]:
+        installation.STRIPE_PAYMENT_METHODS = methods
+    gateways.get("stripe").start(order())
+    form = dict(parse_qsl(stand_in.book.requests[-1]["body"]))
+    assert [form[f"payment_method_types[{n}]"] for n in range(len(methods))] == methods
 
 
 def test_a_gateway_is_built_once_until_its_settings_change(installation):

@@ -3,9 +3,10 @@
 import json
 import logging
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 from urllib.request import urlopen
+from uuid import uuid4
 
 import pytest
 import stripe
@@ -134,6 +135,50 @@ def test_krona_and_shilling_have_decimals_for_stripe_alone(stripe_bench, currenc
     assert posted(stripe_bench, "/v1/refunds")[0]["amount"] == str(theirs)
 
 
+# --- A key that Stripe may have forgotten ---------------------------------------------------------
+
+
+def ago(hours: float) -> datetime:
+    return datetime.now(UTC) - timedelta(hours=hours)
+
+
+def listed(bench) -> int:
+    return sum(r["method"] == "GET" and "?" in r["path"] for r in bench.book.requests)
+
+
+@pytest.mark.parametrize("for_app", [False, True])
+def test_an_order_of_yesterday_finds_what_it_made_though_stripe_forgot_its_key(stripe_bench, for_app):
+    wanted = order(for_app=for_app, asked_at=ago(23.1))
+    first = stripe_bench.gateway.start(wanted)
+    stripe_bench.book.answers.clear()
+    kind = "payment_intent" if for_app else "checkout.session"
+    for _ in range(150):  # of other patients: more than one page
+        stripe_bench.book._add("x", kind, metadata={"payment": str(uuid4())})
+    assert stripe_bench.gateway.start(wanted) == first
+    assert len(stripe_bench.book._all(kind)) == 151
+
+
+def test_what_an_order_of_yesterday_never_made_is_made_under_its_own_key(stripe_bench):
+    wanted = order(asked_at=ago(48))
+    assert stripe_bench.gateway.start(wanted).reference
+    assert posted(stripe_bench, "/v1/checkout/sessions")[1]["Idempotency-Key"] == wanted.key
+    assert listed(stripe_bench) == 1
+
+
+def test_within_a_day_the_key_alone_is_enough(stripe_bench):
+    for asked_at in (None, ago(22.9), ago(0)):
+        assert stripe_bench.gateway.start(order(asked_at=asked_at)).reference
+    assert listed(stripe_bench) == 0
+
+
+def test_who_opens_a_page_of_yesterday_that_has_ended_comes_back_to_ask(stripe_bench):
+    wanted = order(asked_at=ago(24))
+    first = stripe_bench.gateway.start(wanted)
+    stripe_bench.pay(first)
+    again = stripe_bench.gateway.start(wanted)
+    assert (again.reference, again.redirect_url) == (first.reference, wanted.return_url)
+
+
 # --- Events ---------------------------------------------------------------------------------------
 
 
@@ -157,6 +202,28 @@ def test_a_session_completed_by_a_method_that_pays_later_is_not_money_yet(stripe
     assert parsed(stripe_bench, later).kind == "captured"
     never = edited(body, type="checkout.session.async_payment_failed", payment_status="unpaid")
     assert parsed(stripe_bench, never).kind == "failed"
+
+
+@pytest.mark.parametrize("for_app", [False, True])
+def test_a_bank_debit_is_money_once_it_has_cleared_and_can_not_be_ended_before(stripe_bench, for_app):
+    started = stripe_bench.gateway.start(order(for_app=for_app))
+    intent = stripe_bench.book.pay_later(started.reference)
+    assert stripe_bench.gateway.fetch(started.reference) == []
+    assert {parsed(stripe_bench, body).kind for body in stripe_bench.book.bodies()} == {"other"}
+    assert stripe_bench.gateway.cancel(started.reference) is False
+    stripe_bench.book.clear(intent["id"])
+    [capture] = stripe_bench.gateway.fetch(started.reference)
+    assert (capture.kind, capture.gateway_payment, capture.amount_minor) == ("captured", intent["id"], 50_000)
+    assert stripe_bench.gateway.cancel(started.reference) is True
+
+
+def test_a_bank_debit_that_did_not_clear_is_a_failed_try_and_has_ended(stripe_bench):
+    started = stripe_bench.gateway.start(order())
+    intent = stripe_bench.book.pay_later(started.reference)
+    stripe_bench.book.bounce(intent["id"])
+    assert [event.kind for event in stripe_bench.gateway.fetch(started.reference)] == ["failed"]
+    assert told(stripe_bench, "checkout.session.async_payment_failed").kind == "failed"
+    assert stripe_bench.gateway.cancel(started.reference) is True
 
 
 def test_an_ended_session_is_expired(stripe_bench):
@@ -293,6 +360,15 @@ def test_a_refund_under_way_is_pending_until_stripe_tells(stripe_bench, money, t
     [body] = stripe_bench.book.bodies("refund.created")
     kind = "other" if ours == "pending" else "refund_failed"
     assert parsed(stripe_bench, edited(body, status=theirs, type="refund.updated")).kind == kind
+
+
+def test_what_is_disputed_is_no_clear_no_it_may_go_back_once_the_bank_has_decided(stripe_bench, money):
+    dispute = stripe_bench.book.dispute(money)
+    with pytest.raises(GatewayError, match="charge_disputed") as refusal:
+        refund(stripe_bench, money)
+    assert refusal.value.retryable
+    stripe_bench.book.close_dispute(dispute["id"], "won")
+    assert refund(stripe_bench, money).status == "done"
 
 
 def test_a_refund_that_the_bank_sends_back_has_failed(stripe_bench, money):

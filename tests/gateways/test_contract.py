@@ -1,14 +1,31 @@
-"""What the rest of the house may rely on, whichever gateway takes the money."""
+"""What the rest of the house may rely on, whichever gateway takes the money: each by itself, and then
+each in a clinic, through the webhook, settling, refunds and the worker.
+
+The counter (`manual`) is a person with a drawer: no page, no webhook, nobody to decline, to be late or to
+complain to. What is left of the contract, giving money back, it keeps at the end of this file.
+"""
 
 import json
 import time
+from itertools import permutations
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import pytest
+from django.utils import timezone
 
+from bookings import actions as places
+from bookings import sweeps as holds
+from clinic.errors import Refused
+from clinic.models import ReviewItem
+from payments import actions, counter, gateways, sweeps
 from payments.gateways.base import BadSignature, GatewayError, OpensOnOurPage
 from payments.gateways.signing import TOLERANCE, sign
+from payments.management.commands.check_invariants import violations
+from payments.models import GatewayEvent, Payment, PaymentEvent, Refund
+from payments.states import RefundStatus
+from tests import factories as f
 from tests.gateways.conftest import OLD_SECRET, REFUND, SECRET, edited, order
+from tests.gateways.house import HOUSES
 
 
 def signed(bench, body, secret=SECRET, ago=0):
@@ -334,3 +351,426 @@ def test_whatever_breaks_on_the_way_can_be_tried_again_and_is_done_once(bench, c
         CALLS[call](bench.gateway, wanted, started, money)
         after = bench.gateway.fetch(started.reference)
         assert len(after) == len(before) + (call == "refund"), fault
+
+
+# --- In a clinic: paying ----------------------------------------------------------------------------
+
+
+@pytest.fixture(params=HOUSES)
+def house(request, db, settings, monkeypatch):
+    """A clinic with one gateway. After every case of it all invariants hold, now and later."""
+    bench = request.getfixturevalue(f"{request.param}_bench")
+    settings.PAYMENT_GATEWAYS = list({request.param, "demo"})
+    monkeypatch.setitem(gateways.TABLE, request.param, lambda: bench.gateway)
+    gateways.get.cache_clear()
+    house = HOUSES[request.param](request.param, bench)
+    yield house
+    assert house.healthy()
+    gateways.get.cache_clear()
+
+
+def seen(payment) -> tuple:
+    payment.refresh_from_db()
+    payment.booking.refresh_from_db()
+    return payment.status, payment.outcome, payment.booking.status
+
+
+BOUGHT = ("captured", "bought", "confirmed")
+
+
+def history(payment) -> list[str]:
+    """What happened to its money."""
+    kinds = PaymentEvent.objects.filter(payment=payment).values_list("kind", flat=True)
+    return [kind for kind in kinds if kind != "authorized"]  # which not every gateway tells
+
+
+def test_who_pays_has_the_place_and_a_number(house):
+    payment = house.attempt()
+    assert set(house.tell(*house.pay(payment))) == {200}
+    assert seen(payment) == BOUGHT
+    assert payment.booking.queue_number == 1
+    assert (payment.captured_minor, payment.currency) == (50000, "INR")
+
+
+def test_who_is_declined_keeps_the_place_is_told_and_pays_after_all(house, client):
+    payment = house.attempt()
+    house.tell(*house.decline(payment))
+    assert seen(payment) == ("failed", "", "held")
+    page = client.get(payment.booking.get_absolute_url()).content.decode()
+    assert "nothing was charged" in page
+    house.tell(*house.pay(payment))
+    assert seen(payment) == BOUGHT
+
+
+def test_a_decline_that_is_told_after_the_money_changes_nothing(house):
+    payment = house.attempt()
+    declined, paid = house.decline(payment), house.pay(payment)
+    house.tell(*paid, *declined)
+    assert seen(payment) == BOUGHT
+    assert history(payment) == ["captured"]
+
+
+def test_messages_that_come_five_times_count_once(house):
+    payment = house.attempt()
+    said = house.pay(payment)
+    for _ in range(5):
+        assert set(house.tell(*said)) == {200}
+    actions.ask(payment)
+    assert seen(payment) == BOUGHT
+    assert (Payment.objects.count(), history(payment)) == (1, ["captured"])
+    assert GatewayEvent.objects.count() == len(said)
+
+
+def test_messages_in_whatever_order_come_to_the_same_end(house):
+    """Captured before authorised, a charge before its intent, a session before both."""
+    first = house.attempt(capacity=10)
+    window, said = first.booking.schedule, house.pay(first)
+    for number, places_ in enumerate(permutations(range(len(said)))):
+        payment = first if number == 0 else house.attempt(window)
+        said = said if number == 0 else house.pay(payment)
+        for position in places_:
+            house.tell(said[position])
+            assert violations() == {}
+        assert seen(payment) == BOUGHT
+        assert history(payment).count("captured") == 1
+
+
+def late(house, **fields) -> tuple[Payment, list[bytes]]:
+    """Paid in time, but the message comes when the hold has lapsed and the place was given back."""
+    payment = house.attempt(**fields)
+    said = house.pay(payment)
+    f.lapse(payment.booking)
+    holds.expire_lapsed_holds()
+    assert seen(payment)[2] == "expired"
+    return payment, said
+
+
+def test_late_money_takes_the_place_while_there_is_room(house):
+    payment, said = late(house)
+    house.tell(*said)
+    assert seen(payment) == BOUGHT
+
+
+def test_late_money_goes_back_whole_where_the_place_is_gone(house):
+    payment, said = late(house, capacity=1)
+    f.paid(payment.booking.schedule)
+    house.tell(*said)
+    assert seen(payment) == ("captured", "no_place", "overflow")
+    house.work()
+    assert house.refunds(payment) == [50000]
+    assert Refund.objects.get().status == RefundStatus.DONE
+
+
+def test_late_money_that_no_message_told_of_is_found_by_asking(house):
+    payment, _lost = late(house)
+    house.wait(minutes=16)
+    house.work()
+    assert seen(payment) == BOUGHT
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        dict.fromkeys(("amount", "amount_received", "amount_total"), 49999),
+        dict.fromkeys(("amount", "amount_received", "amount_total"), 50001),
+        {"currency": "USD"},
+    ],
+    ids=["too little", "too much", "dollars"],
+)
+def test_money_that_is_not_what_was_asked_for_buys_nothing_and_a_person_is_told(house, facts):
+    payment = house.attempt()
+    [*_others, money] = house.captures(house.pay(payment))
+    assert house.tell(edited(money, **facts)) == [200]
+    assert seen(payment) == ("captured", "review", "held")
+    assert ReviewItem.objects.get().key == f"payment:{payment.pk}:wrong"
+    house.work()
+    assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize("how", ["of another secret", "of another body", "cut short", "empty", "non-ASCII"])
+def test_what_nobody_signed_is_refused_and_nothing_is_kept(house, client, how):
+    payment = house.attempt()
+    for body in house.pay(payment):
+        header = {house.bench.header: forgeries(house.bench.sign, body)[how]}
+        url = f"/api/v1/webhooks/{house.name}"
+        assert client.post(url, body, "application/json", headers=header).status_code == 400
+    assert not GatewayEvent.objects.exists()
+    assert seen(payment) == ("created", "", "held")
+
+
+def test_the_previous_secret_still_counts_while_it_is_rotated(house):
+    payment = house.attempt()
+    assert set(house.tell(*house.pay(payment), secret=OLD_SECRET)) == {200}
+    assert seen(payment) == BOUGHT
+
+
+def test_an_old_signed_body_under_a_new_event_id_does_nothing_twice(house):
+    """Razorpay's event id is a header that nobody signed; Stripe's and ours stand in the body."""
+    payment = house.attempt()
+    said = house.pay(payment)
+    house.tell(*said, **{"X-Razorpay-Event-Id": "evt_1"})
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    house.work()
+    before = seen(payment), history(payment), GatewayEvent.objects.count()
+    assert set(house.tell(*said, **{"X-Razorpay-Event-Id": "evt_2"})) == {200}
+    stale = house.tell(*said, ago=TOLERANCE + 60, **{"X-Razorpay-Event-Id": "evt_3"})
+    assert set(stale) == ({200} if house.name == "razorpay" else {400})
+    assert (seen(payment), history(payment), GatewayEvent.objects.count()) == before
+    house.work()
+    assert house.refunds(payment) == [50000]
+
+
+# --- In a clinic: no answer -----------------------------------------------------------------------
+
+
+def choose(client, booking, house) -> str:
+    """The patient presses the button; what they read then."""
+    url = f"/pay/{booking.public_id}/"
+    return client.post(url, {"gateway": house.name}, follow=True).content.decode()
+
+
+def test_money_for_an_attempt_whose_answer_was_lost_buys_its_place(house):
+    """A timeout on create, and the payer pays what was made anyway."""
+    booking = f.hold(f.window())
+    house.lose_answer("start")
+    with pytest.raises(Refused, match="still held"):
+        actions.start(booking, house.name)
+    payment = booking.payments.get()
+    assert payment.reference == ""
+    made = house.made(payment)
+    said = house.pay(made)
+    house.tell(*said)
+    house.wait(minutes=1)
+    house.work()  # what could not be matched at first is tried again
+    assert seen(payment) == BOUGHT
+    assert Payment.objects.count() == 1
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(house, client):
+    booking = f.hold(f.window())
+    house.lose_answer("start")
+    page = choose(client, booking, house)
+    assert "You have not been charged and your place is still held. Please try again." in page
+    payment = actions.start(booking, house.name)
+    assert payment == booking.payments.get()
+    assert payment.reference == house.made(payment).reference
+    house.tell(*house.pay(payment))
+    assert seen(payment) == BOUGHT
+
+
+BAD_DAYS = ["500", "html", "garbage", "hang", "drop"]
+
+
+@pytest.mark.parametrize("fault", BAD_DAYS)
+@pytest.mark.parametrize("house", ["stripe", "razorpay"], indirect=True)
+def test_whatever_the_gateway_answers_the_patient_is_told_and_tries_again(house, client, fault):
+    booking = f.hold(f.window())
+    house.impatient()
+    house.bench.book.faults += [""] * house.calls_before["start"] + [fault]
+    page = choose(client, booking, house)
+    assert "You have not been charged and your place is still held. Please try again." in page
+    assert seen(booking.payments.get()) == ("created", "", "held")
+    payment = actions.start(booking, house.name)
+    assert len(house.bench.book._all(house.kind)) == 1
+    house.tell(*house.pay(payment))
+    assert seen(payment) == BOUGHT
+
+
+@pytest.mark.parametrize("fault", BAD_DAYS)
+@pytest.mark.parametrize("house", ["stripe", "razorpay"], indirect=True)
+def test_whatever_the_gateway_answers_a_refund_goes_out_once_and_the_patient_reads_of_it(
+    house, client, fault
+):
+    payment = house.paid()
+    house.impatient()
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    sweeps.make_refunds()
+    house.bench.book.faults += [""] * house.calls_before["refund"] + [fault]
+    sweeps.send_refunds()
+    refund = Refund.objects.get()
+    assert (refund.status, refund.tries) == (RefundStatus.DUE, 1)
+    assert refund.next_try_at > timezone.now()
+    page = client.get(payment.booking.get_absolute_url()).content.decode()
+    assert "₹500 goes back to you" in page and "It is on its way." in page
+    house.wait(minutes=1)
+    house.work()
+    refund.refresh_from_db()
+    assert (refund.status, house.refunds(payment)) == (RefundStatus.DONE, [50000])
+    assert house.keys_of_refunds() == {str(refund.key)}
+
+
+# --- In a clinic: giving back -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def manager(client):
+    account = f.staff("Manager")
+    client.force_login(account)
+    return account
+
+
+def give_back(client, payment, amount, key=None) -> str:
+    """A manager fills in the form; what they read then."""
+    form = {"amount": amount, "reason": "Waited for two hours", "key": str(key or uuid4())}
+    url = f"/admin/payments/payment/{payment.pk}/refund/"
+    return client.post(url, form, follow=True).content.decode()
+
+
+def test_a_cancelled_place_is_paid_back_once_whatever_is_told_of_it(house):
+    payment = house.paid()
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    for _ in range(3):
+        house.work()
+        house.tell(*house.news())
+    assert house.refunds(payment) == [50000]
+    assert list(Refund.objects.values_list("cause", "status")) == [("cancel", "done")]
+    assert history(payment) == ["captured", "refund due", "refund done"]
+
+
+def test_a_part_goes_back_and_then_the_rest_and_never_more(house, client, manager):
+    payment = house.paid()
+    assert "₹200 goes back." in give_back(client, payment, "200")
+    house.work()
+    house.tell(*house.news())
+    assert "At most ₹300 can still be given back." in give_back(client, payment, "300.01")
+    assert house.refunds(payment) == [20000]
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    house.work()
+    house.tell(*house.news())
+    assert sorted(house.refunds(payment)) == [20000, 30000]
+    assert seen(payment)[2] == "cancelled"
+
+
+def test_the_same_form_twice_and_two_forms_at_once_give_back_no_more_than_came(house, client, manager):
+    """At the very same instant: tests/test_races.py."""
+    payment, key = house.paid(), uuid4()
+    give_back(client, payment, "300", key)
+    assert "asked for already" in give_back(client, payment, "300", key)
+    assert "At most ₹200" in give_back(client, payment, "300")
+    house.work()
+    assert house.refunds(payment) == [30000]
+
+
+def test_the_gateway_may_tell_of_a_refund_before_it_answers(house, monkeypatch):
+    payment, refund = house.paid(), house.gateway.refund
+
+    def told_first(**asked):
+        answer = refund(**asked)
+        assert set(house.tell(*house.news())) == {200}
+        return answer
+
+    monkeypatch.setattr(house.gateway, "refund", told_first)
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    house.work()
+    assert history(payment) == ["captured", "refund due", "refund done"]
+    assert house.refunds(payment) == [50000]
+
+
+def test_a_refund_whose_answer_was_lost_is_not_sent_again_though_its_key_was_forgotten(house):
+    payment = house.paid()
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    house.lose_answer("refund")
+    house.work()
+    assert Refund.objects.get().status == RefundStatus.DUE
+    house.forget_keys()
+    house.wait(minutes=24 * 60)
+    house.work()
+    assert Refund.objects.get().status == RefundStatus.DONE
+    assert house.refunds(payment) == [50000]
+
+
+def test_a_refund_that_is_told_before_its_payment_waits_for_it(house):
+    payment = house.attempt()
+    paid = house.pay(payment)
+    payment.gateway_payment = house.gateway.parse(house.captures(paid)[0])[0].gateway_payment
+    gone = house.give_back(payment, 50000)
+    assert set(house.tell(*gone)) == {200}
+    assert not Refund.objects.exists()
+    house.tell(*paid)
+    house.wait(minutes=1)
+    house.work()
+    assert list(Refund.objects.values_list("amount_minor", "status")) == [(50000, "done")]
+
+
+def test_a_refund_on_the_gateways_own_page_is_in_our_books(house):
+    payment = house.paid()
+    for body in house.give_back(payment, 20000):
+        house.tell(body, body)
+    refund = Refund.objects.get()
+    assert (refund.amount_minor, refund.status) == (20000, RefundStatus.DONE)
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    house.work()
+    assert sorted(house.refunds(payment)) == [20000, 30000]
+
+
+# --- In a clinic: the bank complains ----------------------------------------------------------------
+
+
+def test_while_a_bank_disputes_it_nothing_goes_back_by_hand_or_by_itself(house, client, manager):
+    payment = house.paid()
+    assert set(house.tell(*house.dispute(payment))) == {200}
+    assert "disputes this payment" in give_back(client, payment, "200")
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    for _ in range(2):
+        house.work()
+        house.wait()
+    assert house.refunds(payment) == []
+    assert Refund.objects.get().status == RefundStatus.DUE
+    assert ReviewItem.objects.open().count() == 1
+
+
+def test_once_the_clinic_has_won_what_waited_goes_back(house):
+    payment = house.paid()
+    house.tell(*house.dispute(payment))
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    house.work()
+    said = house.decide("won")
+    house.tell(*said[::-1], *said)
+    house.work()
+    assert house.refunds(payment) == [50000]
+    assert not ReviewItem.objects.open().exists()
+
+
+def test_what_a_lost_dispute_took_is_in_the_books_once_and_the_place_stands(house):
+    payment = house.paid()
+    opened, lost = house.dispute(payment), house.decide("lost")
+    house.tell(*lost, *opened, *lost)
+    house.work()
+    assert seen(payment) == BOUGHT
+    assert (payment.refunded_minor, payment.disputed_at) == (50000, None)
+    assert house.refunds(payment) == []
+    assert Refund.objects.get().receipt.amount_minor == 50000
+    assert ReviewItem.objects.open().get().key.endswith(":lost")
+
+
+def test_a_dispute_that_was_won_and_is_lost_after_all_is_booked_then(house):
+    payment = house.paid()
+    for said in (house.dispute(payment), house.decide("won"), house.decide("lost")):
+        house.tell(*said)
+        assert violations() == {}
+    payment.refresh_from_db()
+    assert (payment.refunded_minor, payment.disputed_at) == (50000, None)
+
+
+# --- At the counter -----------------------------------------------------------------------------------
+
+
+def test_what_was_paid_at_the_counter_is_handed_back_there_in_parts_and_once(db, client, manager):
+    window, reception = f.window(), f.staff("Reception")
+    booking = counter.walk_in(
+        schedule_id=window.pk, who=f.guest(), method="cash", actor=reception, request_key=uuid4()
+    )
+    payment, key = booking.payments.get(), uuid4()
+    assert seen(payment) == BOUGHT
+    give_back(client, payment, "200", key)
+    assert "asked for already" in give_back(client, payment, "200", key)
+    assert "At most ₹300" in give_back(client, payment, "301")
+    sweeps.send_refunds()
+    refund = Refund.objects.get()
+    assert refund.status == RefundStatus.BY_HAND
+    counter.hand_back(refund.pk, actor=reception)
+    with pytest.raises(Refused):
+        counter.hand_back(refund.pk, actor=reception)
+    payment.refresh_from_db()
+    assert payment.refunded_minor == 20000
+    assert violations() == {}

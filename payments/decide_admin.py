@@ -15,6 +15,7 @@ from clinic.admin import ReadableAdmin, Tool
 from clinic.adminsite import require
 from clinic.errors import Refused
 from clinic.forms import MoneyField
+from clinic.models import ReviewItem
 from payments import staff_actions
 from payments.models import Payment
 from payments.queries import left_unbooked, payment_in_question, refund_by_hand
@@ -152,8 +153,7 @@ class DecidedAdmin(ReadableAdmin):
             return redirect(self.back(request, pk))
         return self.ask(
             request, form, submit=_("Write it down"), back=self.back(request, pk),
-            title=_("Write down what went back of %(payment)s") % {"payment": payment.amount},
-            text=about(payment) + " " + _("Nothing is sent by this: it says that the money has gone."),
+            title=_("Write down what went back"), text=gone_without_us(self.review_id(request)) + about(payment),
         )  # fmt: skip
 
     def decide(self, request, form, do, pk, **asked):
@@ -170,6 +170,17 @@ class DecidedAdmin(ReadableAdmin):
     def back(self, request, pk) -> str:
         review = self.review_id(request)
         return reverse("admin:clinic_reviewitem_change", args=[review]) if review else self.url("change", pk)
+
+
+def gone_without_us(review_id) -> str:
+    """How much an item says went back at the gateway, in a paragraph; "" of none."""
+    item = ReviewItem.objects.filter(pk=review_id).first()
+    left = left_unbooked(item) if item else None
+    if left is None:
+        return ""
+    gone = {"gone": money.display(left.amount_minor, left.currency), "gateway": left.payment.gateway}
+    said = _("%(gone)s went back at %(gateway)s and is not in our books. Nothing is sent by this: it only says that the money has gone.")  # fmt: skip
+    return said % gone + "\n\n"
 
 
 def about(payment) -> str:

@@ -250,6 +250,8 @@ def test_what_went_back_at_the_gateway_is_written_down_once_ours_has_failed(clie
     assert state(refunded_twice) == (50000, ["due"])
     sweeps.send_refunds()
     assert state(refunded_twice) == (0, ["failed"])
+    asked = client.get(f"/admin/payments/payment/{refunded_twice.pk}/write-down/?review={item.pk}")
+    assert "₹500 went back at demo and is not in our books" in asked.content.decode()
     assert "It is written down." in write_down(client, refunded_twice, item)
     assert state(refunded_twice) == (50000, ["done", "failed"])
     worker()

@@ -231,7 +231,13 @@ STOPS = {
         ),
         *(
             Stop(name=f"admin:payments_payment_{what}", who=MANAGER, arguments=paid_wrongly)
-            for what in ("refund", "accept", "write_down")
+            for what in ("refund", "accept")
+        ),
+        Stop(
+            name="admin:payments_payment_write_down",
+            who=MANAGER,
+            arguments=lambda scene: [scene.given_back_twice.payment.pk],
+            query=lambda scene: f"?review={scene.given_back_twice.item.pk}",
         ),
         Stop(
             name="admin:schedules_schedule_capacity",
@@ -251,9 +257,19 @@ MORE = {
         f"booking, {state}": booking(state)
         for state in (
             "held", "declined", "checked_in", "in_consultation", "completed", "no_show", "cancelled",
-            "given_up", "expired", "overflow", "surplus",
+            "given_up", "expired", "overflow", "surplus", "disputed", "charged_back",
         )
     },
+    "payment, disputed": Stop(
+        name="admin:payments_payment_change",
+        who=MANAGER,
+        arguments=lambda scene: [scene.charged_back.payments.get().pk],
+    ),
+    "review item, given back twice": Stop(
+        name="admin:clinic_reviewitem_change",
+        who=MANAGER,
+        arguments=lambda scene: [scene.given_back_twice.item.pk],
+    ),
     "home, searched": Stop(name="home", then=search("child")),
     "home, nobody found": Stop(name="home", query=lambda scene: "?q=astrologer"),
     "doctor, full": Stop(name="doctor", arguments=lambda scene: ["imran-qureshi"]),

@@ -1,5 +1,6 @@
 """What the sample clinic does not show by itself: a doctor whose line has a booking in every state."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from uuid import uuid4
@@ -23,6 +24,14 @@ from tests import factories
 
 MANAGER = "manager@demo.clinic"
 RUNNING = {"starts_in": timedelta(hours=-1), "lasts": timedelta(hours=4)}
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Money that two people gave back, and what a person must look at."""
+
+    payment: Payment
+    item: ReviewItem
 
 
 class Scene:
@@ -124,6 +133,35 @@ class Scene:
         booking = factories.paid(self.window, factories.guest(name="Amit Kapoor"))
         factories.deliver(factories.capture_body(booking.payments.get(), again=True))
         return booking
+
+    @cached_property
+    def disputed(self) -> Booking:
+        """Cancelled while the patient's bank looks into the payment: the money waits."""
+        booking = factories.paid(self.window, factories.guest(name="Leela Iyer"))
+        factories.dispute(booking.payments.get())
+        actions.cancel(booking.pk, actor=self.reception, reason="The doctor was called away.")
+        sweeps.make_refunds()
+        return booking
+
+    @cached_property
+    def charged_back(self) -> Booking:
+        """The bank took the money, and the place stands."""
+        booking = factories.paid(self.window, factories.guest(name="Manoj Tiwari"))
+        for what in ("opened", "lost"):
+            factories.dispute(booking.payments.get(), what)
+        return booking
+
+    @cached_property
+    def given_back_twice(self) -> Twice:
+        """Cancelled, and given back on the gateway's own page before the worker came."""
+        booking = factories.paid(self.window, factories.guest(name="Tara Bhatt"))
+        payment = booking.payments.get()
+        actions.cancel(booking.pk, actor=self.reception, reason="The doctor was called away.")
+        sweeps.make_refunds()
+        factories.deliver(factories.demo().give_back(payment.gateway_payment, payment.captured_minor))
+        sweeps.send_refunds()
+        about = ReviewItem.objects.open().filter(key__startswith=f"payment:{payment.pk}:")
+        return Twice(payment, about.get())
 
     @cached_property
     def walk_in(self) -> Booking:

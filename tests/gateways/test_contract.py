@@ -743,6 +743,17 @@ def test_what_a_lost_dispute_took_is_in_the_books_once_and_the_place_stands(hous
     assert ReviewItem.objects.open().get().key.endswith(":lost")
 
 
+def test_what_the_bank_took_is_not_sent_as_well_to_who_was_owed_it(house):
+    payment = house.paid()
+    places.cancel(payment.booking_id, reason="the doctor is ill")
+    sweeps.make_refunds()
+    for said in (house.dispute(payment), house.decide("lost")):
+        house.tell(*said)
+    house.work()
+    assert house.refunds(payment) == []
+    assert list(Refund.objects.values_list("cause", "amount_minor", "status")) == [("cancel", 50000, "done")]
+
+
 def test_a_dispute_that_was_won_and_is_lost_after_all_is_booked_then(house):
     payment = house.paid()
     for said in (house.dispute(payment), house.decide("won"), house.decide("lost")):

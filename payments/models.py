@@ -280,8 +280,9 @@ class RefundQuerySet(LockingQuerySet):
         """Due ones; those whose sender died, when its lease is over; and those on their way for
         long, to be asked after (the same call under the same key sends nothing twice). None of a
         payment that is disputed: the bank may take that money by itself."""
-        undisputed = self.filter(payment__disputed_at=None)
-        return undisputed.filter(status__in=SENDABLE, next_try_at__lte=now)
+        undisputed = Payment.objects.filter(pk=OuterRef("payment_id"), disputed_at=None)
+        # EXISTS and no join: an UPDATE of a join selects its rows before it waits for them.
+        return self.filter(Exists(undisputed), status__in=SENDABLE, next_try_at__lte=now)
 
 
 class Refund(models.Model):

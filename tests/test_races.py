@@ -8,7 +8,8 @@ from collections import Counter
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
 from bookings import actions, desk
 from bookings.models import Booking
@@ -18,7 +19,7 @@ from payments import actions as money
 from payments import counter, staff_actions, sweeps
 from payments.inbox_models import GatewayEventQuerySet
 from payments.management.commands.check_invariants import violations
-from payments.models import GatewayEvent, Payment
+from payments.models import GatewayEvent, Payment, Refund
 from tests import factories as f
 from tests.conftest import locks
 from tests.racing import Meeting, at_once, without_locks
@@ -210,6 +211,21 @@ def test_many_workers_send_a_refund_once():
         assert payment.refunds.count() == 1
         assert [e.kind for e in payment.events.all()].count("refund done") == 1
     assert healthy()
+
+
+def test_who_waited_while_another_took_a_refund_to_send_does_not_take_it_too():
+    """The claim is one UPDATE that must look again at a row it waited for, at more than its key."""
+    actions.cancel(f.paid(f.window()).pk, reason="ill")
+    sweeps.make_refunds()
+    now = timezone.now()
+
+    def claim():
+        with transaction.atomic():  # so that the rival waits
+            return Refund.objects.to_send(now).update(status="sending", next_try_at=now + money.LEASE)
+
+    results = at_once(claim, claim, meeting=Meeting(2, at='UPDATE "payments_refund"'))
+    assert sorted(results) == [0, 1]
+    Refund.objects.update(status="due")
 
 
 def test_a_second_click_on_pay_at_the_same_instant_finds_the_same_attempt():

@@ -1,4 +1,8 @@
-"""Money into the books, one payment or refund at a time. The lock of the series makes one of any rivals."""
+"""Money into the books, one payment or refund at a time.
+
+Every entry is written under its doctor's lock, so that what is free to be paid out is read whole; the lock
+of the series makes one of any rivals.
+"""
 
 import logging
 from uuid import UUID
@@ -26,6 +30,7 @@ def book_payment(payment_id: int) -> bool:
     The year is that of the capture, also for a receipt that is made later.
     """
     payment = Payment.objects.with_visit().get(pk=payment_id)
+    Doctor.objects.locked().get(pk=steps.doctor_of(payment))
     series = steps.lock_series(payment.captured_at)
     if Receipt.objects.filter(payment=payment).exists():
         return False
@@ -38,6 +43,7 @@ def book_refund(refund_id: int) -> bool:
     """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
     when that is done."""
     refund = Refund.objects.with_visit().get(pk=refund_id)
+    Doctor.objects.locked().get(pk=steps.doctor_of(refund.payment))
     series = steps.lock_series(refund.done_at)
     if Receipt.objects.filter(refund=refund).exists():
         return False
@@ -74,6 +80,7 @@ def adjust(doctor: Doctor, *, amount_minor: int, reason: str, key: UUID, actor) 
 
 @action
 def _adjust(doctor, amount_minor, reason, key, actor) -> LedgerEntry:
+    doctor = Doctor.objects.locked().get(pk=doctor.pk)
     return LedgerEntry.objects.create(
         doctor=doctor,
         kind=EntryKind.ADJUSTMENT,

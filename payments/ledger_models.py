@@ -104,6 +104,9 @@ class PayoutQuerySet(models.QuerySet):
         """Asked for or being paid: promised, and not in the ledger yet."""
         return self.in_state(PayoutStatus.REQUESTED, PayoutStatus.PROCESSING)
 
+    def paid(self):
+        return self.in_state(PayoutStatus.COMPLETED)
+
     def sums(self):
         """Rows of status, currency and sum."""
         return self.order_by().values("status", "currency").annotate(sum=Sum("amount_minor"))
@@ -121,6 +124,7 @@ class Payout(models.Model):
     )
     reference = models.CharField(_("the bank's reference"), max_length=120, blank=True)
     reason = models.CharField(_("why it was not paid"), max_length=200, blank=True)
+    paid_on = models.DateField(_("the bank's date"), null=True, blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("asked for by")
     )
@@ -143,10 +147,21 @@ class Payout(models.Model):
             models.CheckConstraint(
                 condition=~Q(status=PayoutStatus.FAILED) | ~Q(reason=""), name="payout_failed_says_why"
             ),
+            models.UniqueConstraint(
+                fields=["reference"],
+                condition=Q(status=PayoutStatus.COMPLETED),
+                name="payout_reference_once",
+            ),
         ]
 
     def __str__(self):
-        return f"{self.amount} · {self.get_status_display()}"
+        return f"{self.code} · {self.amount} · {self.get_status_display()}"
+
+    @property
+    def code(self) -> str:
+        """What a transfer carries, so that the bank's file finds it: "PO17-3F9A". Four signs of the key
+        keep a mistyped number, or another clinic's, from matching."""
+        return f"PO{self.pk}-{self.key.hex[:4].upper()}"
 
     @property
     def amount(self) -> str:
@@ -156,6 +171,14 @@ class Payout(models.Model):
 class LedgerEntryQuerySet(models.QuerySet):
     def of(self, doctor):
         return self.filter(doctor=doctor)
+
+    def of_payment(self, payment):
+        """What was earned by a payment, and what went back of it."""
+        return self.filter(Q(payment=payment) | Q(refund__payment=payment))
+
+    def total(self) -> int:
+        """Their sum; the caller has chosen one currency."""
+        return self.aggregate(sum=Sum("amount_minor"))["sum"] or 0
 
     def balances(self):
         """Rows of doctor, currency and what the clinic owes them: the sum of all entries, stored nowhere."""

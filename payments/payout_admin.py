@@ -18,8 +18,9 @@ from clinic.errors import Refused
 from clinic.forms import MoneyField
 from clinic.models import Doctor
 from clinic.pages import see_other
+from payments.earnings_queries import standing
 from payments.ledger_models import Payout
-from payments.payout_actions import ask_for, available, move_payout
+from payments.payout_actions import ask_for, move_payout
 from payments.states import PAYOUT_MOVES, PayoutStatus
 
 PAY = "payments.change_payout"
@@ -89,7 +90,7 @@ class PayoutAdmin(ReadableAdmin):
             else:
                 messages.success(request, _("Asked for: %(amount)s") % {"amount": payout.amount})
                 return see_other(statement)
-        free = money.display(max(available(doctor), 0), form.fields["amount_minor"].currency)
+        free = money.display(standing(doctor).free_minor, form.fields["amount_minor"].currency)
         return self.ask(
             request, form, title=_("Ask for a payout to %(doctor)s") % {"doctor": doctor}, back=statement,
             text=_("%(free)s can be paid out.") % {"free": free}, submit=_("Ask for it"),

@@ -104,6 +104,9 @@ class PayoutQuerySet(models.QuerySet):
         """Asked for or being paid: promised, and not in the ledger yet."""
         return self.in_state(PayoutStatus.REQUESTED, PayoutStatus.PROCESSING)
 
+    def for_list(self):
+        return self.select_related("doctor").order_by("requested_at", "pk")
+
     def paid(self):
         return self.in_state(PayoutStatus.COMPLETED)
 

@@ -51,10 +51,17 @@ def _ask_for(doctor_id, amount_minor, key, actor) -> Payout:
     )
 
 
-@action
 def move_payout(payout_id: int, to: PayoutStatus, *, actor, reference: str = "", reason: str = "") -> Payout:
     """Starts a payout, or ticks it off as paid (with the bank's reference) or not paid (with a reason),
     under its doctor's lock. Raises Refused: MOVE, REFERENCE_USED."""
+    try:
+        return _move(payout_id, to, actor=actor, reference=reference, reason=reason)
+    except IntegrityError as error:  # another doctor's payout got this reference just now
+        raise steps.reference_used(reference) from error
+
+
+@action
+def _move(payout_id, to, **fields) -> Payout:
     payout = Payout.objects.get(pk=payout_id)
     Doctor.objects.locked().get(pk=payout.doctor_id)
-    return steps.move(payout_id, to, now=timezone.now(), actor=actor, reference=reference, reason=reason)
+    return steps.move(payout_id, to, now=timezone.now(), **fields)

@@ -13,6 +13,11 @@ from payments.states import PAYOUT_MOVES, EntryKind, PayoutStatus
 log = logging.getLogger("clinic")
 
 
+def reference_used(reference: str) -> Refused:
+    words = _("Another payout was paid by %(reference)s. Each transfer has a reference of its own.")
+    return Refused("REFERENCE_USED", words % {"reference": reference})
+
+
 def move(
     payout_id: int,
     to: PayoutStatus,
@@ -30,10 +35,9 @@ def move(
     Raises Refused, with nothing changed: MOVE where somebody was faster, so that nothing is paid twice;
     REFERENCE_USED where the bank's reference stands at another payout.
     """
-    other = Payout.objects.paid().filter(reference=reference).exclude(pk=payout_id).first()
-    if to == PayoutStatus.COMPLETED and other:
-        said = {"reference": reference, "code": other.code, "doctor": other.doctor}
-        raise Refused("REFERENCE_USED", _("%(reference)s is what %(code)s to %(doctor)s was paid by.") % said)
+    others = Payout.objects.paid().exclude(pk=payout_id)
+    if to == PayoutStatus.COMPLETED and others.filter(reference=reference).exists():
+        raise reference_used(reference)
     changes = {"status": to}
     if to != PayoutStatus.PROCESSING:
         changes |= {"reference": reference, "reason": reason, "paid_on": paid_on, "ended_at": now}

@@ -1,10 +1,14 @@
-"""How a doctor stands with the clinic: owed, promised, about to go back, free to be asked for. Minor units."""
+"""How a doctor stands with the clinic, now and month by month. Minor units."""
 
+from collections import Counter
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, Sum
+from django.utils import timezone
 
+from clinic import money
 from clinic.models import Doctor
 from payments.ledger_models import LedgerEntry, Payout
 from payments.models import Payment
@@ -78,3 +82,90 @@ def going_back(doctor: Doctor, currency: str) -> int:
         kept = share_of(share.get(payment.pk, 0), payment.captured_minor, rest)
         total += now[payment.pk] - (rest - kept)
     return total
+
+
+# --- Month by month -----------------------------------------------------------------------
+
+
+@dataclass
+class Row:
+    """One thing that happened: an entry, with the clinic's share of it, and what was owed after both."""
+
+    entry: LedgerEntry
+    share_minor: int
+    balance_minor: int
+
+    @property
+    def amount(self) -> str:
+        return "–" if self.entry.kind == EntryKind.COMMISSION else self.entry.amount
+
+    @property
+    def share(self) -> str:
+        return money.signed(self.share_minor, self.entry.currency) if self.share_minor else "–"
+
+
+@dataclass(frozen=True)
+class Month:
+    """A doctor's statement of one of the clinic's months, in one currency, the oldest first."""
+
+    first: date
+    currency: str
+    before_minor: int
+    """What was owed when the month began."""
+    rows: list[Row]
+
+    @property
+    def after_minor(self) -> int:
+        return self.rows[-1].balance_minor if self.rows else self.before_minor
+
+    @property
+    def has_shares(self) -> bool:
+        return any(row.share_minor for row in self.rows)
+
+    @property
+    def sums(self) -> list[tuple[str, str]]:
+        """What the month consists of, by kind: it leads from before to after."""
+        sums = Counter()
+        for row in self.rows:
+            sums[EntryKind.COMMISSION] += row.share_minor
+            if row.entry.kind != EntryKind.COMMISSION:
+                sums[row.entry.kind] += row.entry.amount_minor
+        return [(kind.label, money.signed(sums[kind], self.currency)) for kind in EntryKind if sums[kind]]
+
+
+def months(doctor: Doctor, first: date) -> list[Month]:
+    """The statement of the month that begins on `first`: one for each currency the doctor ever had money
+    in, mostly one. By when the money moved; an earning and its share are one row."""
+    after = (first + timedelta(days=31)).replace(day=1)
+    start, end = (timezone.make_aware(datetime.combine(day, time.min)) for day in (first, after))
+    ever = LedgerEntry.objects.of(doctor).filter(at__lt=end)
+    before = (
+        ever.order_by("currency").values("currency").annotate(sum=Sum("amount_minor", filter=Q(at__lt=start)))
+    )
+    entries = list(ever.filter(at__gte=start).for_statement())
+    return [_month(first, row["currency"], row["sum"] or 0, entries) for row in before]
+
+
+def _month(first: date, currency: str, before: int, entries) -> Month:
+    rows, balance = [], before
+    for entry in (entry for entry in entries if entry.currency == currency):
+        balance += entry.amount_minor
+        is_share = entry.kind == EntryKind.COMMISSION
+        if is_share and rows and rows[-1].entry.cause == entry.cause:
+            rows[-1].share_minor, rows[-1].balance_minor = entry.amount_minor, balance
+        else:
+            rows.append(Row(entry, entry.amount_minor if is_share else 0, balance))
+    return Month(first, currency, before, rows)
+
+
+def balances() -> list[dict]:
+    """Every doctor's sums in every currency: owed, asked for, being paid and paid out."""
+    rows = {
+        (row["doctor"], row["currency"]): row | dict.fromkeys(PayoutStatus.values, 0)
+        for row in LedgerEntry.objects.balances()
+    }
+    for row in (
+        Payout.objects.order_by().values("doctor", "currency", "status").annotate(sum=Sum("amount_minor"))
+    ):
+        rows[row["doctor"], row["currency"]][row["status"]] = row["sum"]
+    return list(rows.values())

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q, Sum, Window
+from django.db.models import Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from clinic import money
@@ -188,11 +188,10 @@ class LedgerEntryQuerySet(models.QuerySet):
         by_doctor = self.order_by("doctor__name", "currency").values("doctor", "doctor__name", "currency")
         return by_doctor.annotate(balance=Sum("amount_minor"))
 
-    def with_running_balance(self):
-        """Each entry with what was owed after it, in its currency; the latest first."""
-        running = Window(Sum("amount_minor"), partition_by=["doctor", "currency"], order_by="id")
-        visits = "payment__booking__schedule", "refund__payment__booking__schedule", "actor"
-        return self.annotate(balance_minor=running).select_related(*visits).order_by("-pk")
+    def for_statement(self):
+        """In the order in which money moved, an earning before its share, with the visits they are about."""
+        visits = "payment__booking__schedule", "refund__payment__booking__schedule", "actor", "payout"
+        return self.select_related(*visits).order_by("at", "pk")
 
 
 class LedgerEntry(models.Model):
@@ -286,6 +285,10 @@ class LedgerEntry(models.Model):
     def amount(self) -> str:
         """With its sign: "−₹500"."""
         return money.signed(self.amount_minor, self.currency)
+
+    @property
+    def cause(self) -> tuple:
+        return self.payment_id, self.refund_id
 
     @property
     def visit(self):

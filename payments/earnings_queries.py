@@ -35,13 +35,14 @@ class Standing:
     paid_minor: int = 0
 
     @property
-    def promised_minor(self) -> int:
-        return self.requested_minor + self.processing_minor
+    def covered_minor(self) -> int:
+        """What is owed beyond the payouts that are being paid: below nothing, one of them must wait."""
+        return self.owed_minor - self.going_back_minor - self.processing_minor
 
     @property
     def free_minor(self) -> int:
         """Never below nothing, though what is owed may be: money went back that had been paid out."""
-        return max(self.owed_minor - self.going_back_minor - self.promised_minor, 0)
+        return max(self.covered_minor - self.requested_minor, 0)
 
 
 def standing(doctor: Doctor, currency: str = "") -> Standing:

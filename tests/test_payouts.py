@@ -293,7 +293,7 @@ def test_a_doctor_asks_and_a_manager_pays(client):
     client.force_login(doctor.user)
     text = client.get("/admin/earnings/").content.decode()
     assert "Paid out: UTR 77" in text
-    assert f"Paid out: UTR 77 <span class=\"cash-code\">({payout.code})" in text
+    assert f'Paid out: UTR 77 <span class="cash-code">({payout.code})' in text
 
 
 def test_nobody_asks_for_the_money_of_another_doctor(client):

@@ -349,6 +349,7 @@ ADMIN_PAGES = [
     "payments.counter_views.PAGES",
     "payments.drawer_views.PAGES",
     "payments.earnings_views.PAGES",
+    "payments.settlement_views.PAGES",
 ]
 """Admin's own pages, beside its tables."""
 REVIEW_TOOLS = "payments.decide_admin.review_tools"

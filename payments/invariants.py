@@ -79,14 +79,17 @@ QUERIES = {
         LEFT JOIN payments_payment p ON p.id = r.payment_id LEFT JOIN payments_refund f ON f.id = r.refund_id
         WHERE COALESCE(p.status, f.status) NOT IN ('captured', 'done')""",
     "7d of a payment the clinic keeps a share of what it kept of the money": """
-        SELECT COALESCE(e.payment_id, f.payment_id) FROM payments_ledgerentry e
-        LEFT JOIN payments_refund f ON f.id = e.refund_id
-        WHERE e.kind IN ('earning', 'reversal', 'commission')
-        GROUP BY COALESCE(e.payment_id, f.payment_id)
-        HAVING SUM(e.amount_minor) < 0
-            OR SUM(CASE WHEN e.kind = 'commission' THEN e.amount_minor ELSE 0 END) > 0
-            OR (SUM(CASE WHEN e.kind = 'commission' THEN 0 ELSE e.amount_minor END) = 0
-                AND SUM(e.amount_minor) <> 0)""",
+        SELECT p.id FROM payments_payment p JOIN (
+            SELECT COALESCE(e.payment_id, f.payment_id) AS payment_id,
+                   SUM(CASE WHEN e.kind = 'commission' THEN 0 ELSE e.amount_minor END) AS rest,
+                   SUM(CASE WHEN e.kind = 'commission' THEN -e.amount_minor ELSE 0 END) AS kept,
+                   SUM(CASE WHEN e.kind = 'commission' AND e.refund_id IS NULL THEN -e.amount_minor ELSE 0 END) AS share,
+                   COUNT(DISTINCT e.doctor_id) AS doctors
+            FROM payments_ledgerentry e LEFT JOIN payments_refund f ON f.id = e.refund_id
+            WHERE e.kind IN ('earning', 'reversal', 'commission')
+            GROUP BY COALESCE(e.payment_id, f.payment_id)) b ON b.payment_id = p.id
+        WHERE b.rest < 0 OR b.share < 0 OR b.share > p.captured_minor OR b.doctors > 1
+           OR b.kept <> b.share * b.rest / p.captured_minor""",
     "7e receipts are numbered from one without a gap": """
         SELECT s.id FROM payments_receiptseries s LEFT JOIN payments_receipt r ON r.series_id = s.id
         GROUP BY s.id, s.last_number

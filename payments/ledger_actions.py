@@ -1,15 +1,21 @@
-"""Money into the books, one payment or refund at a time. The lock of the series makes one of any rivals."""
+"""Money into the books, one payment or refund at a time.
+
+Every entry is written under its doctor's lock, so that what is free to be paid out is read whole; the lock
+of the series makes one of any rivals.
+"""
 
 import logging
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clinic.errors import Refused
 from clinic.models import Doctor
+from clinic.sweeping import each
 from clinic.transactions import action
 from payments import ledger_steps as steps
 from payments.ledger_models import LedgerEntry, Receipt
@@ -26,6 +32,7 @@ def book_payment(payment_id: int) -> bool:
     The year is that of the capture, also for a receipt that is made later.
     """
     payment = Payment.objects.with_visit().get(pk=payment_id)
+    Doctor.objects.locked().get(pk=steps.doctor_of(payment))
     series = steps.lock_series(payment.captured_at)
     if Receipt.objects.filter(payment=payment).exists():
         return False
@@ -38,6 +45,7 @@ def book_refund(refund_id: int) -> bool:
     """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
     when that is done."""
     refund = Refund.objects.with_visit().get(pk=refund_id)
+    Doctor.objects.locked().get(pk=steps.doctor_of(refund.payment))
     series = steps.lock_series(refund.done_at)
     if Receipt.objects.filter(refund=refund).exists():
         return False
@@ -45,20 +53,33 @@ def book_refund(refund_id: int) -> bool:
     return True
 
 
+AT_ONCE = 50
+"""So many who paid before are booked with a sale at the counter; more means that the worker is behind."""
+
+
 def book_at_once(booking_id: int) -> None:
-    """The receipt of money that was just taken or handed back at the counter.
+    """The receipt of money that was just taken or handed back at the counter, after those of who paid
+    before: numbers follow the order in which money came.
 
     The money is safe already. Whatever goes wrong here is logged, and the sweep tries again.
     """
-    came = Payment.objects.without_receipt().filter(booking=booking_id)
-    went = Refund.objects.without_credit_note().filter(payment__booking=booking_id)
     try:
-        for pk in came.values_list("pk", flat=True):
-            book_payment(pk)
-        for pk in went.values_list("pk", flat=True):
-            book_refund(pk)
+        each(book_payment, _up_to(Payment.objects.without_receipt(), "captured_at", booking=booking_id))
+        each(
+            book_refund, _up_to(Refund.objects.without_credit_note(), "done_at", payment__booking=booking_id)
+        )
     except Exception:
         log.exception("receipt-later", extra={"booking": booking_id})
+
+
+def _up_to(unbooked, moved_at: str, **ours) -> list[int]:
+    """The keys of what moved up to the last of ours, ours among them."""
+    last = unbooked.filter(**ours).aggregate(last=Max(moved_at))["last"]
+    return (
+        list(unbooked.filter(**{f"{moved_at}__lte": last}).values_list("pk", flat=True)[:AT_ONCE])
+        if last
+        else []
+    )
 
 
 def adjust(doctor: Doctor, *, amount_minor: int, reason: str, key: UUID, actor) -> LedgerEntry:
@@ -74,6 +95,7 @@ def adjust(doctor: Doctor, *, amount_minor: int, reason: str, key: UUID, actor) 
 
 @action
 def _adjust(doctor, amount_minor, reason, key, actor) -> LedgerEntry:
+    doctor = Doctor.objects.locked().get(pk=doctor.pk)
     return LedgerEntry.objects.create(
         doctor=doctor,
         kind=EntryKind.ADJUSTMENT,

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q, Sum, Window
+from django.db.models import Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from clinic import money
@@ -104,6 +104,12 @@ class PayoutQuerySet(models.QuerySet):
         """Asked for or being paid: promised, and not in the ledger yet."""
         return self.in_state(PayoutStatus.REQUESTED, PayoutStatus.PROCESSING)
 
+    def for_list(self):
+        return self.select_related("doctor").order_by("requested_at", "pk")
+
+    def paid(self):
+        return self.in_state(PayoutStatus.COMPLETED)
+
     def sums(self):
         """Rows of status, currency and sum."""
         return self.order_by().values("status", "currency").annotate(sum=Sum("amount_minor"))
@@ -121,6 +127,7 @@ class Payout(models.Model):
     )
     reference = models.CharField(_("the bank's reference"), max_length=120, blank=True)
     reason = models.CharField(_("why it was not paid"), max_length=200, blank=True)
+    paid_on = models.DateField(_("the bank's date"), null=True, blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("asked for by")
     )
@@ -143,10 +150,21 @@ class Payout(models.Model):
             models.CheckConstraint(
                 condition=~Q(status=PayoutStatus.FAILED) | ~Q(reason=""), name="payout_failed_says_why"
             ),
+            models.UniqueConstraint(
+                fields=["reference"],
+                condition=Q(status=PayoutStatus.COMPLETED),
+                name="payout_reference_once",
+            ),
         ]
 
     def __str__(self):
-        return f"{self.amount} · {self.get_status_display()}"
+        return f"{self.code} · {self.amount} · {self.get_status_display()}"
+
+    @property
+    def code(self) -> str:
+        """What a transfer carries, so that the bank's file finds it: "PO17-3F9A". Four signs of the key
+        keep a mistyped number, or another clinic's, from matching."""
+        return f"PO{self.pk}-{self.key.hex[:4].upper()}"
 
     @property
     def amount(self) -> str:
@@ -157,16 +175,23 @@ class LedgerEntryQuerySet(models.QuerySet):
     def of(self, doctor):
         return self.filter(doctor=doctor)
 
+    def of_payment(self, payment):
+        """What was earned by a payment, and what went back of it."""
+        return self.filter(Q(payment=payment) | Q(refund__payment=payment))
+
+    def total(self) -> int:
+        """Their sum; the caller has chosen one currency."""
+        return self.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+
     def balances(self):
         """Rows of doctor, currency and what the clinic owes them: the sum of all entries, stored nowhere."""
         by_doctor = self.order_by("doctor__name", "currency").values("doctor", "doctor__name", "currency")
         return by_doctor.annotate(balance=Sum("amount_minor"))
 
-    def with_running_balance(self):
-        """Each entry with what was owed after it, in its currency; the latest first."""
-        running = Window(Sum("amount_minor"), partition_by=["doctor", "currency"], order_by="id")
-        visits = "payment__booking__schedule", "refund__payment__booking__schedule", "actor"
-        return self.annotate(balance_minor=running).select_related(*visits).order_by("-pk")
+    def for_statement(self):
+        """In the order in which money moved, an earning before its share, with the visits they are about."""
+        visits = "payment__booking__schedule", "refund__payment__booking__schedule", "actor", "payout"
+        return self.select_related(*visits).order_by("at", "pk")
 
 
 class LedgerEntry(models.Model):
@@ -260,6 +285,10 @@ class LedgerEntry(models.Model):
     def amount(self) -> str:
         """With its sign: "−₹500"."""
         return money.signed(self.amount_minor, self.currency)
+
+    @property
+    def cause(self) -> tuple:
+        return self.payment_id, self.refund_id
 
     @property
     def visit(self):

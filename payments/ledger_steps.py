@@ -1,9 +1,8 @@
-"""What a receipt says and what a doctor earns by it, under the lock of the series. No transaction, no clock."""
+"""What a receipt says and what a doctor earns by it, under the locks of the doctor and the series. No transaction, no clock."""
 
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -11,6 +10,7 @@ from django.utils.translation import pgettext
 
 from bookings.models import Booking
 from payments import gateways
+from payments.earnings_queries import share_of
 from payments.ledger_models import LedgerEntry, Receipt, ReceiptSeries
 from payments.models import Payment, Refund
 from payments.states import EntryKind, Outcome, ReceiptKind
@@ -52,7 +52,7 @@ def book_capture(payment: Payment, series: ReceiptSeries, *, now: datetime) -> R
     if bought:
         share = payment.captured_minor * settings.COMMISSION_PERCENT // 100
         earned = {EntryKind.EARNING: payment.captured_minor, EntryKind.COMMISSION: -share}
-        _enter(earned, payment, at=payment.captured_at, payment=payment)
+        _enter(earned, doctor_of(payment), payment.currency, at=payment.captured_at, payment=payment)
     return receipt
 
 
@@ -68,27 +68,20 @@ def book_refund(refund: Refund, series: ReceiptSeries, *, now: datetime) -> Rece
         credits=payment.receipt.label,
     )  # fmt: skip
     if payment.outcome == MAY_EARN:
-        back = {EntryKind.REVERSAL: -refund.amount_minor, EntryKind.COMMISSION: _share_back(refund)}
-        _enter(back, payment, refund=refund, at=refund.done_at)
+        entries = LedgerEntry.objects.of_payment(payment)
+        back = {EntryKind.REVERSAL: -refund.amount_minor, EntryKind.COMMISSION: _share_back(refund, entries)}
+        _enter(back, doctor_of(payment), payment.currency, refund=refund, at=refund.done_at)
     return receipt
 
 
-def _share_back(refund: Refund) -> int:
-    """The part of the clinic's share that goes back to the doctor with a refund.
-
-    What the clinic keeps of its share is in proportion to what it keeps of the money, so that
-    refunds in any number of parts end at nothing kept of nothing.
-    """
+def _share_back(refund: Refund, entries) -> int:
+    """The part of the clinic's share that goes back to the doctor with a refund; `entries` are those of
+    its payment so far."""
     payment = refund.payment
-    entries = LedgerEntry.objects.filter(refund__payment=payment)
-    gone = -sum_of(entries.filter(kind=EntryKind.REVERSAL)) + refund.amount_minor
-    share = -sum_of(LedgerEntry.objects.filter(payment=payment, kind=EntryKind.COMMISSION))
-    kept = share - sum_of(entries.filter(kind=EntryKind.COMMISSION))
-    return kept - share * (payment.captured_minor - gone) // payment.captured_minor
-
-
-def sum_of(entries) -> int:
-    return entries.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    gone = -entries.filter(kind=EntryKind.REVERSAL).total() + refund.amount_minor
+    shares = entries.filter(kind=EntryKind.COMMISSION)
+    share = -shares.filter(payment=payment).total()
+    return -shares.total() - share_of(share, payment.captured_minor, payment.captured_minor - gone)
 
 
 def visit_in_words(booking: Booking) -> str:
@@ -126,16 +119,17 @@ def _issue(series, label, kind, *, credits="", **values) -> Receipt:
     return receipt
 
 
-def _enter(amounts: dict[EntryKind, int], of: Payment, **cause) -> None:
-    """Writes the entries that are not zero, of the doctor whose window was paid for."""
+def doctor_of(payment: Payment) -> int:
+    """Whose earnings a payment is: of whoever earned it, also where the visit was moved to another doctor
+    since; before that of whose window it pays for."""
+    earned = LedgerEntry.objects.filter(payment=payment, kind=EntryKind.EARNING)
+    return earned.values_list("doctor", flat=True).first() or payment.booking.schedule.doctor_id
+
+
+def _enter(amounts: dict[EntryKind, int], doctor_id: int, currency: str, **cause) -> None:
+    """Writes the entries that are not zero, of a doctor who is locked."""
     LedgerEntry.objects.bulk_create(
-        LedgerEntry(
-            doctor_id=of.booking.schedule.doctor_id,
-            kind=kind,
-            amount_minor=amount,
-            currency=of.currency,
-            **cause,
-        )
+        LedgerEntry(doctor_id=doctor_id, kind=kind, amount_minor=amount, currency=currency, **cause)
         for kind, amount in amounts.items()
         if amount
     )

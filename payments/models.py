@@ -23,6 +23,7 @@ from payments.states import (
     RETURNED,
     SENDABLE,
     UNDER_WAY,
+    EntryKind,
     Method,
     Outcome,
     RefundStatus,
@@ -81,6 +82,17 @@ class PaymentQuerySet(LockingQuerySet):
     def without_own_refund(self):
         """Whose refund was not made by us yet, whatever somebody gave back at the gateway."""
         return self.exclude(Exists(Refund.objects.filter(payment=OuterRef("pk"), cause=OuterRef("outcome"))))
+
+    def earned_by(self, doctor):
+        """What a doctor has earned by, as the ledger says."""
+        return self.filter(ledger__doctor=doctor, ledger__kind=EntryKind.EARNING)
+
+    def going_back(self):
+        """Of which some goes back that the ledger does not know yet: refunds due or on their way, and
+        cancelled bookings whose refund the sweep has still to make."""
+        refunds = Refund.objects.filter(payment=OuterRef("pk"))
+        cancelled = Q(booking__refund_due_at__isnull=False, booking__refund_percent__gt=0)
+        return self.filter(Exists(refunds.not_booked()) | cancelled & ~Exists(refunds.filter(cause="cancel")))
 
     def owed_back(self):
         """Captured payments that bought nothing."""
@@ -197,6 +209,14 @@ class Payment(models.Model):
         """What may still be given back, in minor units."""
         return self.captured_minor - self.refunded_minor
 
+    @property
+    def rest_minor(self) -> int:
+        """What will be left of it, also where the sweep has still to make a cancelled booking's refund."""
+        percent = self.booking.refund_percent or 0
+        if not percent or self.refunds.filter(cause="cancel").exists():
+            return self.left_minor
+        return self.left_minor - self.back(percent)
+
     def back(self, percent: int) -> int:
         """Minor units that `percent` of it gives back: part of a unit stays, and never more than is left."""
         return min(self.captured_minor * percent // 100, self.left_minor)
@@ -255,6 +275,10 @@ class RefundQuerySet(LockingQuerySet):
 
     def under_way(self):
         return self.filter(status__in=UNDER_WAY)
+
+    def not_booked(self):
+        """Reserved, and not in the ledger: under way, or done a moment ago."""
+        return self.filter(Q(status__in=UNDER_WAY) | Q(status=RefundStatus.DONE, receipt=None))
 
     def failed(self):
         return self.filter(status=RefundStatus.FAILED)

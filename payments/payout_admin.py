@@ -18,8 +18,10 @@ from clinic.errors import Refused
 from clinic.forms import MoneyField
 from clinic.models import Doctor
 from clinic.pages import see_other
+from payments.earnings_queries import standing
 from payments.ledger_models import Payout
-from payments.payout_actions import ask_for, available, move_payout
+from payments.payout_actions import ask_for, move_payout
+from payments.settlement_queries import payout_named
 from payments.states import PAYOUT_MOVES, PayoutStatus
 
 PAY = "payments.change_payout"
@@ -57,13 +59,17 @@ MOVES = {
 
 @admin.register(Payout)
 class PayoutAdmin(ReadableAdmin):
-    list_display = ["requested_at", "doctor", "sum", "status", "reference", "ended_at"]
+    change_list_template = "admin/payouts.html"
+    list_display = ["code", "doctor", "sum", "status", "requested_at", "ended_at", "paid_on", "reference"]
     list_filter = ["status", "doctor"]
     list_select_related = ["doctor"]
     search_fields = ["doctor__name", "reference"]
+    search_help_text = gettext_lazy("Doctor, the bank's reference, or our code (PO17-3F9A)")
     date_hierarchy = "requested_at"
     list_per_page = 50
-    fields = ["doctor", "sum", "status", "requested_by", "requested_at", "ended_at", "reference", "reason"]
+    fields = [
+        "code", "doctor", "sum", "status", "requested_by", "requested_at", "ended_at", "paid_on", "reference", "reason",
+    ]  # fmt: skip
 
     def pages(self):
         return [("ask/<int:doctor_id>/", self.ask_for, "ask"), ("<int:pk>/move/<str:to>/", self.move, "move")]
@@ -73,6 +79,17 @@ class PayoutAdmin(ReadableAdmin):
             return []
         may = [to for to, origins in PAYOUT_MOVES.items() if payout.status in origins]
         return [Tool(MOVES[to][0], self.url("move", payout.pk, to)) for to in may]
+
+    def get_search_results(self, request, queryset, search_term):
+        """A code means this one payout."""
+        payout = payout_named(search_term)
+        if payout:
+            return queryset.filter(pk=payout.pk), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def changelist_view(self, request, extra_context=None):
+        may = {"may_import": request.user.has_perm(PAY)}
+        return super().changelist_view(request, may | (extra_context or {}))
 
     def ask_for(self, request, doctor_id):
         """A doctor asks for what they earned, or a manager for them."""
@@ -89,7 +106,7 @@ class PayoutAdmin(ReadableAdmin):
             else:
                 messages.success(request, _("Asked for: %(amount)s") % {"amount": payout.amount})
                 return see_other(statement)
-        free = money.display(max(available(doctor), 0), form.fields["amount_minor"].currency)
+        free = money.display(standing(doctor).free_minor, form.fields["amount_minor"].currency)
         return self.ask(
             request, form, title=_("Ask for a payout to %(doctor)s") % {"doctor": doctor}, back=statement,
             text=_("%(free)s can be paid out.") % {"free": free}, submit=_("Ask for it"),
@@ -107,13 +124,25 @@ class PayoutAdmin(ReadableAdmin):
             try:
                 payout = move_payout(pk, PayoutStatus(to), **form.cleaned_data, actor=request.user)
                 messages.success(request, str(payout))
+                return see_other(self.url("change", pk))
             except Refused as refusal:
-                messages.error(request, refusal.message)
-            return see_other(self.url("change", pk))
+                form.add_error(None, refusal.message)
         title = _("%(word)s: %(amount)s to %(doctor)s") % {
             "word": word, "amount": payout.amount, "doctor": payout.doctor,
         }  # fmt: skip
-        return self.ask(request, form, title=title, submit=word, back=self.url("change", pk))
+        text = (
+            _("Write %(code)s into the transfer's text: the bank's file is matched by it.")
+            if to == "processing"
+            else ""
+        )
+        return self.ask(
+            request, form, title=title, text=text and text % {"code": payout.code}, submit=word,
+            back=self.url("change", pk),
+        )  # fmt: skip
+
+    @admin.display(description=gettext_lazy("code"), ordering="pk")
+    def code(self, payout):
+        return payout.code
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount_minor")
     def sum(self, payout):

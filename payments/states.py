@@ -89,3 +89,20 @@ class Method(TextChoices):
     CASH = "cash", _("Cash")
     ESEWA = "esewa", _("eSewa")
     CARD = "card", _("Card terminal")
+
+
+class Verdict(TextChoices):
+    """What becomes of one line of a bank's file."""
+
+    PAID = "paid", _("ticked off as paid")
+    NOT_PAID = "not_paid", _("ticked off as not paid")
+    KNOWN = "known", _("known already")
+    WAITING = "waiting", _("still on its way")
+    DIFFERS = "differs", _("another amount than ours: to look at")
+    CONTRADICTS = "contradicts", _("not as we have it: to look at")
+    UNKNOWN = "unknown", _("no payout of ours: to look at")
+    WRONG = "wrong", _("cannot be read")
+
+
+VERDICT_MOVES = {Verdict.PAID: PayoutStatus.COMPLETED, Verdict.NOT_PAID: PayoutStatus.FAILED}
+TO_LOOK_AT = (Verdict.DIFFERS, Verdict.CONTRADICTS, Verdict.UNKNOWN)

@@ -5,12 +5,14 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from bookings import actions as places
 from clinic.errors import Refused
 from payments import counter, sweeps
 from payments.drawer_actions import close_drawer, open_drawer
 from payments.drawer_models import Drawer
+from payments.drawer_queries import daily_close
 from payments.management.commands.check_invariants import violations
 from payments.models import Refund
 from tests import factories as f
@@ -122,6 +124,55 @@ def test_money_taken_while_the_drawer_is_counted_is_in_it_or_not(fair, monkeypat
     assert (violations() == {}) is fair
 
 
+# --- The day's close ----------------------------------------------------------------------
+
+
+def close_of_today():
+    return daily_close(timezone.localdate())
+
+
+def test_the_close_has_a_line_for_each_person_also_where_two_have_one_name():
+    for amount in (50000, 30000):
+        sell(f.user(name="Sita Rai"), window=f.window(fee_minor=amount))
+    lines = close_of_today()["lines"]
+    assert [(line.who, line.total[0]) for line in lines] == [
+        ("Sita Rai", "₹500"), ("Sita Rai", "₹300"), ("Together", "₹800"),
+    ]  # fmt: skip
+
+
+def test_the_close_says_what_was_handed_back_of_what_was_taken():
+    person = f.user(name="Sita Rai")
+    open_drawer(float_minor=0, actor=person)
+    sell(person)
+    hand_back(sell(person), person)
+    hand_back(sell(person, method="esewa"), person)
+    mine, together = close_of_today()["lines"]
+    assert mine.cells == [("₹500", "₹500 handed back"), ("₹0", "₹500 handed back"), ("–", "")]
+    assert mine.total == together.total == ("₹500", "₹1,000 handed back")
+
+
+def test_cash_in_no_drawer_is_named():
+    person = f.user()
+    sell(person)
+    sell(person, method="esewa")
+    assert close_of_today()["loose"] == ["₹500"]
+    open_drawer(float_minor=0, actor=person)
+    sell(person)
+    assert close_of_today()["loose"] == ["₹500"]
+
+
+def test_what_the_drawers_expect_is_what_the_close_has_in_cash():
+    people = [f.user(name=name) for name in ("A", "B")]
+    drawers = [open_drawer(float_minor=100_00, actor=person) for person in people]
+    for person in people:
+        sell(person)
+        hand_back(sell(person), person)
+    closed = [close_drawer(d.pk, counted_minor=600_00, note="", actor=d.opened_by) for d in drawers]
+    together = close_of_today()["lines"][-1]
+    assert together.sums["cash"] == sum(d.expected_minor - d.float_minor for d in closed) == 1000_00
+    assert close_of_today()["loose"] == []
+
+
 # --- Its pages ----------------------------------------------------------------------------
 
 
@@ -154,7 +205,8 @@ def test_a_receptionist_opens_a_drawer_sells_and_counts_it(client, reception):
 def test_the_days_close_is_of_that_day(client, reception):
     sell(reception)
     assert "Prakash" in client.get("/admin/cash/?day=nonsense").content.decode()
-    assert "Nothing was taken" in client.get("/admin/cash/?day=1999-01-01").content.decode()
+    for day in ("1999-01-01", "0001-01-01", "9999-12-31"):
+        assert "Nothing was taken" in client.get(f"/admin/cash/?day={day}").content.decode()
 
 
 def test_only_a_manager_counts_the_drawer_of_somebody_else(client, reception):

@@ -15,6 +15,7 @@ from bookings import actions, invariants
 from bookings.models import BookingEvent
 from bookings.states import Status
 from clinic.models import ReviewItem
+from payments import actions as money_actions
 from payments import drawer_actions, payout_actions, sweeps
 from payments import invariants as money_invariants
 from payments.ledger_models import LedgerEntry, Receipt
@@ -412,6 +413,31 @@ def a_share_of_money_that_went_back():
         doctor=entry.doctor, kind="commission", amount_minor=-1, currency="INR", payment=refund.payment,
         at=entry.at,
     )  # fmt: skip
+    return refund.payment
+
+
+@fault(SHARE)
+def a_share_that_is_one_unit_too_small():
+    payment = paid_and_booked()
+    LedgerEntry.objects.create(
+        doctor=payment.ledger.get().doctor, kind="commission", amount_minor=-5000, currency="INR",
+        payment=payment, at=payment.captured_at,
+    )  # fmt: skip
+    refund = money_actions.owe(payment.pk, "staff:1", 33)
+    sweeps.send_refunds()
+    sweeps.book_ledger()
+    assert violations() == {}
+    may_be_changed(LedgerEntry)
+    share = LedgerEntry.objects.get(refund=refund, kind="commission")
+    change(share, amount_minor=share.amount_minor + 1)
+    return payment
+
+
+@fault(SHARE)
+def a_refund_that_another_doctor_pays_for():
+    refund = refunded_and_booked()
+    may_be_changed(LedgerEntry)
+    change(refund.ledger.get(), doctor=f.doctor())
     return refund.payment
 
 

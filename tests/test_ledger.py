@@ -236,6 +236,6 @@ def test_four_workers_and_a_counter_number_the_first_receipts_of_a_year():
     results = at_once(*calls)
     assert not [result for result in results if isinstance(result, Exception)]
     assert sorted(numbers()) == list(range(1, 10))
-    assert sum(results[:4]) == 8
+    assert Receipt.objects.order_by().values("payment").distinct().count() == 9  # whoever made them
     assert violations() == {}
     assert connection.vendor == "postgresql"

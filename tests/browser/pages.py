@@ -63,6 +63,7 @@ NO_PAGES = {
     "admin:schedules_schedule_reopen": POSTED,
     "admin:schedules_schedule_withdraw": POSTED,
     "admin:payments_refund_hand_back": POSTED,
+    "admin:settlement-apply": POSTED,
     "checkout": MISSING,  # a page of gateways that open on ours, which the demo is not: tests/gateways
     "checkout-back": MISSING,
     "booking-status": DATA,  # the live part of "booking", without its page
@@ -154,6 +155,23 @@ def search(words: str) -> Callable[[Page, Scene], None]:
     return type_it
 
 
+def look_through(amount: str) -> Callable[[Page, Scene], None]:
+    """The bank's file has a payout being paid, one that nobody has started, and one of somebody else."""
+
+    def choose(page, scene):
+        lines = [
+            "Reference,UTR,Amount,Date",
+            f"{scene.being_paid.code},N526110123,{amount},20/11/2026",
+            f"{scene.payout.code},N526110124,100.00,20/11/2026",
+            "Rent,N526110125,9000.00,20/11/2026",
+        ]
+        file = {"name": "bank.csv", "mimeType": "text/csv", "buffer": "\n".join(lines).encode()}
+        page.get_by_label("The bank's file").set_input_files(file)
+        press("Look through it")(page, scene)
+
+    return choose
+
+
 def paid_wrongly(scene: Scene) -> list[int]:
     return [payment_in_question(scene.review).pk]
 
@@ -216,6 +234,7 @@ STOPS = {
             who=MANAGER,
             arguments=lambda scene: [scene.payout.pk, "processing"],
         ),
+        Stop(name="admin:settlement", who=MANAGER),
         Stop(name="admin:app_list", who=ROOT, arguments=lambda scene: ["payments"]),
         Stop(name="admin:password_change", who=RECEPTION),
         Stop(name="admin:password_change_done", who=RECEPTION),
@@ -314,6 +333,10 @@ MORE = {
     ),
     "index, doctor": Stop(name="admin:index", who="doctor@demo.clinic"),
     "desk, doctor": Stop(name="admin:desk", who="doctor@demo.clinic"),
+    "settlement, looked through": Stop(name="admin:settlement", who=MANAGER, then=look_through("200.00")),
+    "settlement, wrong": Stop(name="admin:settlement", who=MANAGER, then=look_through("-200.00")),
+    "settlement, no file": Stop(name="admin:settlement", who=MANAGER, then=press("Look through it")),
+    "earnings, doctor": Stop(name="admin:earnings", who="doctor@demo.clinic"),
     "index, manager": Stop(name="admin:index", who=MANAGER),
 }  # fmt: skip
 """Pages that have an address above, in another state."""

@@ -16,9 +16,9 @@ from payments.drawer_actions import open_drawer
 from payments.drawer_models import Drawer
 from payments.ledger_models import Payout
 from payments.models import Payment
-from payments.payout_actions import ask_for
+from payments.payout_actions import ask_for, move_payout
 from payments.sample.people import PASSWORD
-from payments.states import Method
+from payments.states import Method, PayoutStatus
 from schedules.models import Schedule
 from tests import factories
 
@@ -238,6 +238,14 @@ class Scene:
         assert self.walk_in
         sweeps.book_ledger()
         return ask_for(self.window.doctor, amount_minor=10000, key=uuid4(), actor=self.account(MANAGER))
+
+    @cached_property
+    def being_paid(self) -> Payout:
+        """A payout that a manager has started."""
+        assert self.payout
+        manager = self.account(MANAGER)
+        payout = ask_for(self.window.doctor, amount_minor=20000, key=uuid4(), actor=manager)
+        return move_payout(payout.pk, PayoutStatus.PROCESSING, actor=manager)
 
     def row_of(self, model):
         """A row of any table in admin, those included that the sample clinic leaves empty."""

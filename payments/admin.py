@@ -22,8 +22,8 @@ from payments import (
     ledger_admin,  # noqa: F401  (Django looks for tables here)
     payout_admin,  # noqa: F401  (Django looks for tables here)
 )
-from payments.decide_admin import DecidedAdmin
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund
+from payments.override_admin import OverriddenAdmin
 from payments.states import RefundStatus
 from payments.steps import admin_link
 
@@ -65,21 +65,24 @@ BookingAdmin.inlines = [*BookingAdmin.inlines, PaymentInline]
 
 
 @admin.register(Payment)
-class PaymentAdmin(DecidedAdmin):
+class PaymentAdmin(OverriddenAdmin):
     list_display = ["created_at", "sum", "patient", "gateway", "method", "status", "outcome", "taken_by"]
     list_filter = [CapturedFilter, "status", "outcome", "gateway", "method"]
     list_select_related = ["booking__patient", "taken_by"]
-    search_fields = ["booking__patient__name", "booking__patient__phone", "reference", "gateway_payment"]
+    search_fields = [
+        "booking__patient__name", "booking__patient__phone", "reference", "gateway_payment", "claimed_as",
+    ]  # fmt: skip
     date_hierarchy = "created_at"
     list_per_page = 50
     fields = [
         "visit", "patient", "sum", "given_back", "gateway", "method", "status", "outcome", "created_at",
-        "captured_at", "taken_by", "reference", "gateway_payment", "reason", "key",
+        "captured_at", "taken_by", "reference", "gateway_payment", "claimed_as", "reason", "key",
     ]  # fmt: skip
 
     def tools(self, request, payment):
         paper = reverse("receipt", args=[payment.booking.public_id])
-        return [Tool(_("Receipt"), paper)] if payment.captured_minor else []
+        receipt = [Tool(_("Receipt"), paper)] if payment.captured_minor else []
+        return [*super().tools(request, payment), *receipt]
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount_minor")
     def sum(self, payment):

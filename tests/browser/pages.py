@@ -234,6 +234,11 @@ STOPS = {
             for what in ("refund", "accept")
         ),
         Stop(
+            name="admin:payments_payment_status",
+            who=MANAGER,
+            arguments=lambda scene: [scene.order.pk],
+        ),
+        Stop(
             name="admin:schedules_schedule_capacity",
             who=MANAGER,
             arguments=lambda scene: [scene.window.pk],

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from bookings.admin import BookingAdmin
 from clinic import money
 from clinic.admin import ReadableAdmin, ReadableInline, Tool
-from clinic.adminsite import Tile, require
+from clinic.adminsite import require
 from clinic.errors import Refused
 from payments import (
     counter,
@@ -196,21 +196,3 @@ class RefundAdmin(ReadableAdmin):
                 messages.error(request, refusal.message)
             else:
                 messages.success(request, _("Handed back: %(amount)s") % {"amount": refund.amount})
-
-
-# --- Today --------------------------------------------------------------------------------
-
-
-def count_money(request):
-    """What was taken today, less what was given back of it; by currency, of which there is usually one."""
-    sums = Payment.objects.captured_on(timezone.localdate()).net_by_currency()
-    return " + ".join(money.display(s["net"], s["currency"]) for s in sums) or "–", _("taken today")
-
-
-MONEY_TILE = Tile(
-    label=gettext_lazy("Money"),
-    page="payments_payment_changelist",
-    query="?day=today",
-    permission="payments.view_payment",
-    count=count_money,
-)

@@ -24,6 +24,7 @@ log = logging.getLogger("clinic")
 MAY = "payments.override_payment"
 PAST_THE_GATEWAY = (Method.ESEWA, Method.CARD)
 """Cash is taken at the counter, where it goes into a drawer."""
+AT_GATEWAY = "gateway"
 
 
 class StatusForm(DecisionForm):
@@ -36,12 +37,12 @@ class StatusForm(DecisionForm):
         widget=forms.RadioSelect,
         error_messages={"required": gettext_lazy("Choose what became of it.")},
     )
-    method = forms.ChoiceField(label=gettext_lazy("Where did you see the money?"), required=False)
+    method = forms.ChoiceField(label=gettext_lazy("Where did you see the money?"))
     reference = forms.CharField(
         label=gettext_lazy("The payment's number there"),
         max_length=120,
-        required=False,
-        help_text=gettext_lazy("Copy it, letter by letter. Only if the money arrived."),
+        help_text=gettext_lazy("Copy it, letter by letter."),
+        error_messages={"required": gettext_lazy("Write the payment's number, as it stands there.")},
     )
     field_order = ["to", "method", "reference", "amount", "reason"]
 
@@ -49,29 +50,20 @@ class StatusForm(DecisionForm):
         super().__init__(*args, **kwargs)
         own_page = _("On %(gateway)s's own page") % {"gateway": gateways.label(payment.gateway)}
         others = [(method.value, method.label) for method in PAST_THE_GATEWAY]
-        self.fields["method"].choices = [("", own_page), *others]
+        self.fields["method"].choices = [(AT_GATEWAY, own_page), *others]
         asked = money.display(payment.amount_minor, payment.currency)
         self.fields["amount"] = MoneyField(
             label=_("How much arrived"),
             currency=payment.currency,
             min_value=money.to_major(1, payment.currency),
             initial=payment.amount_minor,
-            required=False,
             help_text=_("In %(currency)s. %(asked)s was asked for; another sum confirms nothing.")
             % {"currency": payment.currency, "asked": asked},
+            error_messages={"required": _("Write how much arrived.")},
         )
+        for name in ("method", "reference", "amount"):
+            self.fields[name].required = self.data.get("to") != Status.FAILED
         self.order_fields(self.field_order)
-
-    def clean(self):
-        typed = super().clean()
-        if typed.get("to") == Status.CAPTURED:
-            if not typed.get("reference") and "reference" not in self.errors:
-                self.add_error(
-                    "reference", _("Write the payment's number, as it stands where you saw the money.")
-                )
-            if typed.get("amount") is None and "amount" not in self.errors:
-                self.add_error("amount", _("Write how much arrived."))
-        return typed
 
     def record(self, payment_id: int, actor) -> Payment:
         """Does what was asked for. Raises Refused."""
@@ -79,7 +71,8 @@ class StatusForm(DecisionForm):
         said = {"reason": typed["reason"], "actor": actor}
         if typed["to"] == Status.FAILED:
             return override_actions.record_failure(payment_id, **said)
-        seen = {"method": typed["method"], "reference": typed["reference"], "amount_minor": typed["amount"]}
+        method = "" if typed["method"] == AT_GATEWAY else typed["method"]
+        seen = {"method": method, "reference": typed["reference"], "amount_minor": typed["amount"]}
         return override_actions.record_capture(payment_id, **seen, **said)
 
 

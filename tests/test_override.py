@@ -36,7 +36,7 @@ def url(payment) -> str:
 
 
 def arrived(**fields) -> dict:
-    seen = {"to": "captured", "method": "", "reference": "demo_pay_seen", "amount": "500"}
+    seen = {"to": "captured", "method": "gateway", "reference": "demo_pay_seen", "amount": "500"}
     return seen | {"reason": "Seen on its page, the webhook is lost"} | fields
 
 
@@ -141,7 +141,7 @@ def test_what_was_paid_past_the_gateway_is_a_payment_of_its_own(client, manager,
     "wrong",
     [
         {"reference": ""}, {"reference": "   "}, {"amount": ""}, {"amount": "0"}, {"amount": "-5"},
-        {"amount": "1.005"}, {"reason": ""}, {"to": ""}, {"to": "created"}, {"method": "cash"},
+        {"amount": "1.005"}, {"reason": ""}, {"to": ""}, {"to": "created"}, {"method": "cash"}, {"method": ""},
         {"reference": "x" * 121},
     ],
     ids=str,

@@ -249,6 +249,7 @@ def _park_capture(inbox: GatewayEvent, event: Event, *, unknown: bool, late: boo
     if not unknown:
         payment = _find(inbox.gateway, event)
         link, key = steps.admin_link(payment), f"payment:{payment.pk}:stuck"
+        GatewayEvent.objects.filter(pk=inbox.pk).update(payment=payment)
         steps.record_capture(payment, event, now=now, outcome=Outcome.REVIEW if late else "")
     if late:
         steps.review(

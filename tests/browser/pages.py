@@ -219,7 +219,7 @@ STOPS = {
         Stop(name="admin:walk-in", who=RECEPTION),
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
         Stop(name="admin:money", who=MANAGER, query=some_days),
-        Stop(name="admin:money-rows", who=MANAGER, query=rows_of("captured")),
+        Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
         Stop(name="admin:cash", who=RECEPTION),
         Stop(name="admin:payments_drawer_open", who=MANAGER),
         Stop(name="admin:payments_drawer_count", who=RECEPTION, arguments=lambda scene: [scene.drawer.pk]),
@@ -324,7 +324,7 @@ MORE = {
     ),
     "money, nothing": Stop(name="admin:money", who=MANAGER, query=lambda scene: "?since=2001-01-01"),
     "money, wrong": Stop(name="admin:money", who=MANAGER, query=lambda scene: "?since=soon&until=x"),
-    "money rows, refunds": Stop(name="admin:money-rows", who=MANAGER, query=rows_of("under_way")),
+    "money rows, refunds": Stop(name="admin:money-rows", who=MANAGER, query=rows_of("refunded")),
     "override, wrong": Stop(
         name="admin:payments_payment_status",
         who=MANAGER,

@@ -303,10 +303,22 @@ def test_no_days_are_this_week(client, manager):
 
 
 @pytest.mark.parametrize("role", ["Reception", "Doctor"])
-@pytest.mark.parametrize("page", ["", "rows/?what=captured", "export/payments.csv"])
+@pytest.mark.parametrize("page", ["rows/?what=captured", "export/payments.csv"])
 def test_the_clinics_money_is_the_managers(client, role, page):
     client.force_login(f.staff(role))
     assert client.get(f"/admin/money/{page}").status_code == 403
+
+
+def test_reception_is_at_todays_payments_instead(client):
+    client.force_login(f.staff("Reception"))
+    answer = client.get("/admin/money/", follow=True)
+    assert answer.redirect_chain == [("/admin/payments/payment/?day=today", 302)]
+    assert answer.status_code == 200
+
+
+def test_a_doctor_has_no_such_page(client):
+    client.force_login(f.staff("Doctor"))
+    assert client.get("/admin/money/").status_code == 403
     assert "/admin/money/" not in client.get("/admin/").content.decode()
 
 

@@ -347,6 +347,7 @@ DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gatewa
 ADMIN_PAGES = [
     "bookings.desk_views.PAGES",
     "payments.counter_views.PAGES",
+    "payments.money_views.PAGES",
     "payments.drawer_views.PAGES",
     "payments.earnings_views.PAGES",
     "payments.settlement_views.PAGES",
@@ -358,7 +359,7 @@ DESK_TILES = [
     "bookings.desk_views.TODAY_TILE",
     "payments.counter_views.WALK_IN_TILE",
     "bookings.desk_views.DESK_TILE",
-    "payments.admin.MONEY_TILE",
+    "payments.money_views.MONEY_TILE",
     "payments.drawer_views.CASH_TILE",
     "payments.earnings_views.EARNINGS_TILE",
     "clinic.admin.REVIEW_TILE",

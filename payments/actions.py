@@ -193,11 +193,17 @@ def _find(gateway_name: str, event: Event) -> Payment:
         found = payments.filter(gateway=gateway_name, refunds__in=ours)
     if event.kind.startswith("dispute") or (event.kind.startswith("refund") and not found.exists()):
         found = payments.of_money(gateway_name, event.gateway_payment)
-    candidates = list(found[:2])
-    exact = [payment for payment in candidates if payment.gateway_payment == event.gateway_payment]
+    candidates = list(found[:3])
     if not candidates:
         raise UnknownPayment(_("This payment is not known here."))
-    return (exact or candidates)[0]
+    return min(candidates, key=lambda payment: _strangeness(payment, event))
+
+
+def _strangeness(payment: Payment, event: Event) -> int:
+    """The gateway's own names outweigh what a person typed."""
+    if payment.gateway_payment == event.gateway_payment:
+        return 0
+    return 1 if event.payment_key == str(payment.key) or event.reference == payment.reference else 2
 
 
 def _apply(payment: Payment, event: Event) -> None:
@@ -244,6 +250,7 @@ def _park_capture(inbox: GatewayEvent, event: Event, *, unknown: bool, late: boo
     if not unknown:
         payment = _find(inbox.gateway, event)
         link, key = steps.admin_link(payment), f"payment:{payment.pk}:stuck"
+        GatewayEvent.objects.filter(pk=inbox.pk).update(payment=payment)
         steps.record_capture(payment, event, now=now, outcome=Outcome.REVIEW if late else "")
     if late:
         steps.review(
@@ -277,7 +284,8 @@ def take(gateway_name: str, event: Event) -> None:
     gateway = gateways.get(gateway_name)
     if event.kind != "authorized" or not isinstance(gateway, Captures):
         return
-    if not _find(gateway_name, event).outcome:
+    found = _find(gateway_name, event)
+    if not found.outcome or found.claimed_as:
         money = {"amount_minor": event.amount_minor, "currency": event.currency}
         _settle_fetched(gateway_name, gateway.capture(gateway_payment=event.gateway_payment, **money))
 
@@ -334,7 +342,7 @@ def send(refund: Refund) -> bool:
     try:
         result = gateways.get(payment.gateway).refund(
             key=str(refund.key),
-            gateway_payment=payment.gateway_payment,
+            gateway_payment=payment.money_id,
             amount_minor=refund.amount_minor,
             currency=payment.currency,
         )

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from bookings.admin import BookingAdmin
 from clinic import money
 from clinic.admin import ReadableAdmin, ReadableInline, Tool
-from clinic.adminsite import Tile, require
+from clinic.adminsite import require
 from clinic.errors import Refused
 from payments import (
     counter,
@@ -22,9 +22,9 @@ from payments import (
     ledger_admin,  # noqa: F401  (Django looks for tables here)
     payout_admin,  # noqa: F401  (Django looks for tables here)
 )
-from payments.decide_admin import DecidedAdmin
 from payments.dispute_models import Dispute
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund
+from payments.override_admin import OverriddenAdmin
 from payments.states import RefundStatus
 from payments.steps import admin_link
 
@@ -76,19 +76,21 @@ class DisputeInline(ReadableInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(DecidedAdmin):
+class PaymentAdmin(OverriddenAdmin):
     list_display = ["created_at", "sum", "patient", "gateway", "method", "status", "outcome", "taken_by"]
     list_filter = [
         CapturedFilter, "status", "outcome", ("disputed_at", admin.EmptyFieldListFilter), "gateway", "method",
     ]  # fmt: skip
     inlines = [DisputeInline]
     list_select_related = ["booking__patient", "taken_by"]
-    search_fields = ["booking__patient__name", "booking__patient__phone", "reference", "gateway_payment"]
+    search_fields = [
+        "booking__patient__name", "booking__patient__phone", "reference", "gateway_payment", "claimed_as",
+    ]  # fmt: skip
     date_hierarchy = "created_at"
     list_per_page = 50
     fields = [
         "visit", "patient", "sum", "given_back", "gateway", "method", "status", "outcome", "created_at",
-        "captured_at", "taken_by", "reference", "gateway_payment", "reason", "key",
+        "captured_at", "taken_by", "reference", "gateway_payment", "claimed_as", "reason", "key",
     ]  # fmt: skip
 
     def tools(self, request, payment):
@@ -208,21 +210,3 @@ class RefundAdmin(ReadableAdmin):
                 messages.error(request, refusal.message)
             else:
                 messages.success(request, _("Handed back: %(amount)s") % {"amount": refund.amount})
-
-
-# --- Today --------------------------------------------------------------------------------
-
-
-def count_money(request):
-    """What was taken today, less what was given back of it; by currency, of which there is usually one."""
-    sums = Payment.objects.captured_on(timezone.localdate()).net_by_currency()
-    return " + ".join(money.display(s["net"], s["currency"]) for s in sums) or "–", _("taken today")
-
-
-MONEY_TILE = Tile(
-    label=gettext_lazy("Money"),
-    page="payments_payment_changelist",
-    query="?day=today",
-    permission="payments.view_payment",
-    count=count_money,
-)

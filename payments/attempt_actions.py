@@ -58,9 +58,11 @@ def stuck(payment: Payment, error: GatewayError) -> None:
 def _end(payment: Payment, *, for_good: bool) -> None:
     now, last = timezone.now(), payment.created_at + MONEY_MAY_COME
     steps.mark(payment, Status.EXPIRED, now=now)
+    if for_good or now >= last:
+        steps.doubt(payment)
     later = min(last, now + max(now - payment.created_at, timedelta(minutes=15)))
     _look_again(payment, None if for_good or now >= last else later)
 
 
 def _look_again(payment: Payment, at) -> None:
-    Payment.objects.unsettled().filter(pk=payment.pk).update(next_check_at=at)
+    Payment.objects.in_question().filter(pk=payment.pk).update(next_check_at=at)

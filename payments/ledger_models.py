@@ -276,7 +276,10 @@ class LedgerEntry(models.Model):
                 name="ledger_adjustment_says_why",
             ),
         ]
-        indexes = [models.Index(fields=["doctor", "id"], name="ledger_of_doctor")]
+        indexes = [
+            models.Index(fields=["doctor", "id"], name="ledger_of_doctor"),
+            models.Index(fields=["at"], name="ledger_by_day"),
+        ]
 
     def __str__(self):
         return f"{self.amount} · {self.get_kind_display()}"

@@ -110,7 +110,7 @@ def _issue(series, label, kind, *, credits="", **values) -> Receipt:
             "patient": payment.booking.patient.name,
             "lines": [{"label": label, "minor": values["amount_minor"]}],
             "method": method,
-            "reference": payment.gateway_payment,
+            "reference": payment.money_id,
             "credits": credits,
         },
         **values,

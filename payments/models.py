@@ -16,6 +16,7 @@ from payments import ledger_models  # noqa: F401  (Django looks for models here)
 from payments.customer_models import Customer  # noqa: F401  (its readers look for it here)
 from payments.dispute_models import Dispute
 from payments.drawer_models import Drawer
+from payments.history_models import PaymentEvent  # noqa: F401  (its readers look for it here)
 from payments.inbox_models import GatewayEvent  # noqa: F401  (its readers look for it here)
 from payments.states import (
     OPEN,
@@ -29,6 +30,9 @@ from payments.states import (
     RefundStatus,
     Status,
 )
+
+CAPTURED = Q(status=Status.CAPTURED)
+UNSURE = Q(outcome="") | ~Q(claimed_as="")
 
 
 class PaymentQuerySet(LockingQuerySet):
@@ -70,10 +74,18 @@ class PaymentQuerySet(LockingQuerySet):
     def unsettled(self):
         return self.filter(outcome="")
 
+    def claimed(self):
+        """Of which only a person has said that it was paid: the gateway has not, so far."""
+        return self.exclude(claimed_as="")
+
+    def in_question(self):
+        """Of which the gateway may know more than we do."""
+        return self.filter(UNSURE)
+
     def to_look_at(self, now):
-        """Attempts whose gateway is to be asked: authorised ones, those whose hold is over, and those
-        that ended where no gateway can end them."""
-        return self.unsettled().filter(next_check_at__lte=now)
+        """Attempts whose gateway is to be asked: authorised ones, those whose hold is over, those that
+        ended where no gateway can end them, and those of which only a person has spoken."""
+        return self.in_question().filter(next_check_at__lte=now)
 
     def of_money(self, gateway: str, gateway_payment: str):
         """The one payment of this money, if the gateway named any."""
@@ -115,6 +127,8 @@ class PaymentQuerySet(LockingQuerySet):
         for name, value in {"reference": reference, "gateway_payment": gateway_payment}.items():
             if value:
                 names |= Q(**{name: value})
+        if gateway_payment:
+            names |= Q(claimed_as=gateway_payment)
         if key:
             names |= Q(key=key)
         return self.filter(names, gateway=gateway) if names else self.none()
@@ -136,6 +150,9 @@ class Payment(models.Model):
     refunded_minor = models.PositiveIntegerField(_("given back, or about to be"), default=0)
     reference = models.CharField(_("the gateway's order"), max_length=255, blank=True, db_index=True)
     gateway_payment = models.CharField(_("the gateway's payment"), max_length=255, blank=True)
+    claimed_as = models.CharField(
+        _("the gateway's payment, as a person says"), max_length=120, blank=True, db_default=""
+    )
     redirect_url = models.URLField(max_length=2000, blank=True, editable=False)
     client_secret = models.CharField(max_length=255, blank=True, editable=False)
     reason = models.CharField(_("what the gateway said"), max_length=200, blank=True)
@@ -169,6 +186,9 @@ class Payment(models.Model):
         permissions = [
             ("take_payment", _("Can take money at the counter")),
             ("refund", _("Can give money back, and decide about payments that don't match")),
+            ("override_payment", _("Can record that a payment arrived, or failed")),
+            ("view_money", _("Can see the clinic's money as a whole")),
+            ("export_money", _("Can export payments, refunds and the ledger")),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -178,6 +198,9 @@ class Payment(models.Model):
                 fields=["gateway", "gateway_payment"],
                 condition=~Q(gateway_payment=""),
                 name="payment_captured_once",
+            ),
+            models.UniqueConstraint(
+                fields=["gateway", "claimed_as"], condition=~Q(claimed_as=""), name="payment_claimed_once"
             ),
             models.UniqueConstraint(
                 fields=["booking", "gateway", "for_app"],
@@ -194,7 +217,9 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_check_at"], condition=Q(outcome=""), name="payment_to_look_at"),
+            models.Index(fields=["next_check_at"], condition=UNSURE, name="payment_to_look_at"),
+            models.Index(fields=["captured_at"], condition=CAPTURED, name="payment_by_day"),
+            models.Index(fields=["created_at"], condition=~CAPTURED, name="payment_unpaid_by_day"),
         ]
 
     def __str__(self):
@@ -203,6 +228,11 @@ class Payment(models.Model):
     @property
     def amount(self) -> str:
         return money.display(self.captured_minor or self.amount_minor, self.currency)
+
+    @property
+    def money_id(self) -> str:
+        """What its gateway calls this money; what a person says it does, until the gateway has spoken."""
+        return self.gateway_payment or self.claimed_as
 
     @property
     def left_minor(self) -> int:
@@ -220,32 +250,6 @@ class Payment(models.Model):
     def back(self, percent: int) -> int:
         """Minor units that `percent` of it gives back: part of a unit stays, and never more than is left."""
         return min(self.captured_minor * percent // 100, self.left_minor)
-
-
-class PaymentEvent(models.Model):
-    """One thing that happened to a payment, never edited (append-only by trigger)."""
-
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="events", verbose_name=_("payment"))
-    at = models.DateTimeField(_("when"))
-    kind = models.CharField(_("what"), max_length=40)
-    amount_minor = models.PositiveIntegerField(_("amount"), default=0)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("who"),
-    )
-    note = models.CharField(_("note"), max_length=200, blank=True)
-
-    class Meta:
-        ordering = ["pk"]
-        verbose_name = _("payment event")
-        verbose_name_plural = _("payment events")
-
-    def __str__(self):
-        return self.kind
 
 
 class RefundQuerySet(LockingQuerySet):
@@ -345,6 +349,10 @@ class Refund(models.Model):
                 fields=["next_try_at"],
                 condition=Q(status__in=SENDABLE),
                 name="refund_todo",
+            ),
+            models.Index(fields=["done_at"], condition=Q(status=RefundStatus.DONE), name="refund_by_day"),
+            models.Index(
+                fields=["created_at"], condition=~Q(status=RefundStatus.DONE), name="refund_undone_by_day"
             ),
         ]
 

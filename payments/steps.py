@@ -45,7 +45,7 @@ def admin_link(row) -> str:
 # --- Money that came in -------------------------------------------------------------------
 
 
-def settle(payment: Payment, event: Event) -> None:
+def settle(payment: Payment, event: Event, *, actor=None, claimed_as: str = "") -> Payment | None:
     """Decides, once and under the window's lock, what a captured payment bought (DESIGN §4).
 
     Held or lapsed with room: confirmed, and the next number. No room: overflow, all due back.
@@ -53,7 +53,8 @@ def settle(payment: Payment, event: Event) -> None:
     currency or mode than was asked: kept, and somebody must look at it.
 
     `payment` was read without a lock, `with_place`. A capture that is known changes nothing;
-    a second capture of the same attempt becomes a payment of its own.
+    a second capture of the same attempt becomes a payment of its own. What a person says (`claimed_as`)
+    is only ever about the attempt itself. Returns the row that has the money now, None for a known one.
     """
     booking, now, others = places.lock_for(
         payment.booking_id, payment.schedule_id, live_in_window(payment.patient_id)
@@ -67,12 +68,12 @@ def settle(payment: Payment, event: Event) -> None:
         outcome = Outcome.BOUGHT
     else:
         outcome = Outcome.NO_PLACE
-    payment = record_capture(payment, event, now=now, outcome=outcome)
+    payment = record_capture(payment, event, now=now, outcome=outcome, claimed_as=claimed_as)
     if payment is None:
-        return
-    note(payment, "captured", now=now, amount_minor=event.amount_minor, why=outcome)
+        return None
+    note(payment, "captured", now=now, amount_minor=event.amount_minor, actor=actor, why=outcome)
     if outcome == Outcome.BOUGHT:
-        places.seat(booking, others, now=now, cause=f"paid by {payment.gateway}")
+        places.seat(booking, others, now=now, actor=actor, cause=f"paid by {payment.gateway}")
     elif outcome == Outcome.NO_PLACE:
         places.overflow(booking, now=now)
     elif outcome == Outcome.REVIEW:
@@ -82,6 +83,7 @@ def settle(payment: Payment, event: Event) -> None:
             wrong + " " + _("The money is with the gateway. The booking was not confirmed by it."),
             admin_link(payment),
         )
+    return payment
 
 
 def mismatch(payment: Payment, event: Event) -> str:
@@ -96,14 +98,18 @@ def mismatch(payment: Payment, event: Event) -> str:
     return ""
 
 
-def record_capture(payment: Payment, event: Event, *, now: datetime, outcome: str) -> Payment | None:
+def record_capture(
+    payment: Payment, event: Event, *, now: datetime, outcome: str, claimed_as: str = ""
+) -> Payment | None:
     """Writes a capture and its outcome on the attempt, or, when that already has one, on a new
-    row of its own. Returns the row; None when this very capture was written before."""
+    row of its own. Returns the row; None when this very capture was written before, by its gateway or
+    by a person."""
     values = {
         "status": Status.CAPTURED,
         "outcome": outcome,
         "captured_minor": event.amount_minor,
         "gateway_payment": event.gateway_payment,
+        "claimed_as": claimed_as,
         "reason": "",
     }
     same_attempt = Payment.objects.unsettled().filter(
@@ -111,6 +117,8 @@ def record_capture(payment: Payment, event: Event, *, now: datetime, outcome: st
     )
     if same_attempt.update(**values, captured_at=Coalesce(F("captured_at"), now)):
         return payment
+    if claimed_as or _bear_out(payment, event, now=now):
+        return None
     if Payment.objects.filter(gateway=payment.gateway, gateway_payment=event.gateway_payment).exists():
         return None
     return Payment.objects.create(
@@ -125,15 +133,60 @@ def record_capture(payment: Payment, event: Event, *, now: datetime, outcome: st
     )
 
 
-def mark(payment: Payment, status: Status, *, now, why: str = "") -> None:
-    """An open attempt was declined, authorised or ended. A captured one is never downgraded."""
-    if (
-        Payment.objects.open()
-        .filter(pk=payment.pk)
-        .exclude(status=status)
-        .update(status=status, reason=why[:200])
-    ):
-        note(payment, status, now=now, why=why)
+def _bear_out(payment: Payment, event: Event, *, now: datetime) -> bool:
+    """The gateway speaks for the first time of money that a person had recorded: it is the same money,
+    and has the gateway's own name from now on. A second sum of the same attempt has its own event, and
+    is a payment of its own then."""
+    claim = Payment.objects.claimed().filter(pk=payment.pk)
+    recorded = claim.values_list("captured_minor", flat=True).first()
+    if not claim.update(claimed_as="", gateway_payment=event.gateway_payment):
+        return False
+    note(
+        payment,
+        "confirmed by the gateway",
+        now=now,
+        amount_minor=event.amount_minor,
+        why=event.gateway_payment,
+    )
+    if (event.amount_minor, event.currency.upper()) != (recorded, payment.currency):
+        said = {
+            "recorded": money.display(recorded, payment.currency),
+            "got": money.display(event.amount_minor, event.currency),
+        }
+        review(
+            f"payment:{payment.pk}:claim",
+            _("A payment recorded by hand has another amount at its gateway"),
+            _("%(recorded)s was recorded, %(got)s is what the gateway has. Compare with its own page.")
+            % said,
+            admin_link(payment),
+        )
+    return True
+
+
+def doubt(payment: Payment) -> None:
+    """A person recorded that this attempt was paid, and its gateway, asked to the end, knows of nothing."""
+    if not Payment.objects.claimed().filter(pk=payment.pk).exists():
+        return
+    what = {"gateway": gateways.label(payment.gateway)}
+    review(
+        f"payment:{payment.pk}:claim",
+        _("%(gateway)s knows nothing of a payment that was recorded by hand") % what,
+        _(
+            "Compare with %(gateway)s's own page. If the money is there, accept this with a note. If it never came, the booking was confirmed for nothing: cancel it, or have the patient pay at the desk."
+        )
+        % what,
+        admin_link(payment),
+    )
+
+
+def mark(payment: Payment, status: Status, *, now, actor=None, why: str = "") -> bool:
+    """An open attempt was declined, authorised or ended. A captured one is never downgraded. False where
+    nothing was written."""
+    still_open = Payment.objects.open().filter(pk=payment.pk).exclude(status=status)
+    written = still_open.update(status=status, reason=why[:200])
+    if written:
+        note(payment, status, now=now, actor=actor, why=why)
+    return bool(written)
 
 
 # --- Money that goes back -----------------------------------------------------------------

@@ -28,7 +28,7 @@ def close_open_payments() -> int:
     now = timezone.now()
 
     def close(payment: Payment) -> bool:
-        mine = Payment.objects.unsettled().filter(pk=payment.pk, next_check_at=payment.next_check_at)
+        mine = Payment.objects.in_question().filter(pk=payment.pk, next_check_at=payment.next_check_at)
         if not mine.update(next_check_at=now + actions.LEASE):
             return False
         try:

@@ -20,6 +20,7 @@ from payments import counter, staff_actions, sweeps
 from payments.inbox_models import GatewayEventQuerySet
 from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Payment, Refund
+from payments.override_actions import record_capture
 from tests import factories as f
 from tests.conftest import locks
 from tests.racing import Meeting, at_once, without_locks
@@ -140,6 +141,27 @@ def test_two_payments_arrive_for_one_booking(fair, meeting):
     outcomes = sorted(booking.payments.values_list("outcome", flat=True))
     right = outcomes == ["bought", "surplus"] and healthy()
     assert right is fair
+
+
+@pytest.mark.parametrize("number", ["demo_pay_seen", "the same"])
+def test_a_webhook_arrives_while_a_manager_records_the_money(number):
+    """Whoever is first, it is one payment, and the gateway's name stays."""
+    manager, payment = f.staff("Manager"), f.attempt(f.hold(f.window()))
+    body = f.capture_body(payment)
+    name = f.demo().parse(body)[0].gateway_payment
+    seen = {"amount_minor": 50000, "method": "", "reference": number if number != "the same" else name}
+    results = at_once(
+        lambda: f.deliver(body),
+        lambda: record_capture(payment.pk, **seen, reason="seen", actor=manager),
+        meeting=Meeting(2),
+    )
+    assert not isinstance(results[0], Exception)
+    assert isinstance(results[1], Payment) or results[1].code == "CAPTURED"
+    assert list(Payment.objects.values_list("outcome", "gateway_payment", "claimed_as")) == [
+        ("bought", name, "")
+    ]
+    assert Booking.objects.get().events.count() == 2
+    assert healthy()
 
 
 def test_two_receptionists_call_the_next_patient(fair, meeting):

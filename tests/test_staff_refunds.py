@@ -303,28 +303,3 @@ def test_the_menu_counts_what_must_be_looked_at_for_those_who_may_see_it(client,
         assert badge in client.get(page).content.decode()
     client.force_login(f.staff("Doctor"))
     assert "rooms-count" not in client.get("/admin/").content.decode()
-
-
-# --- One history --------------------------------------------------------------------------
-
-
-def test_a_payments_page_tells_everything_in_the_order_of_time(client, manager):
-    payment = f.paid(f.window()).payments.get()
-    client.post(url(payment), form())
-    money_goes_back()
-    moments = client.get(f"/admin/payments/payment/{payment.pk}/change/").context["timeline"]
-    assert [moment.at for moment in moments] == sorted(moment.at for moment in moments)
-    assert [(moment.source, moment.what) for moment in moments if moment.source != "clinic"] == [
-        ("demo", "payment.captured"), ("refund", "sent back"),
-    ]  # fmt: skip
-    assert [moment.what for moment in moments if moment.source == "clinic"] == [
-        "captured", "refund due", "refund done",
-    ]  # fmt: skip
-
-
-def test_the_history_shows_each_what_they_may_see(client):
-    payment = f.paid(f.window()).payments.get()
-    client.force_login(f.staff("Reception"))
-    page = client.get(f"/admin/payments/payment/{payment.pk}/change/")
-    assert page.context["timeline"] == []
-    assert "payment.captured" not in page.content.decode()

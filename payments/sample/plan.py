@@ -15,7 +15,7 @@ from schedules.models import Schedule
 MARK = "demo"
 """`Schedule.opened_from` of what `demo` opened; with `PLAYED`, its day was played already."""
 PLAYED = "demo, played"
-DAYS_AHEAD, DAYS_BACK = 14, 2
+DAYS_AHEAD, DAYS_BACK = 14, 6
 ON_DUTY = [timedelta(minutes=past) for past in (0, 30, 15, 45, 0)]
 """The first doctors receive around now on any day; each begins so long past the full hour."""
 SOON = timedelta(hours=1)

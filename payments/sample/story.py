@@ -20,7 +20,7 @@ from clinic.models import Patient, User
 from clinic.transactions import action
 from payments import actions as pay
 from payments import counter, gateways
-from payments.sample.plan import MARK, PLAYED
+from payments.sample.plan import DAYS_BACK, MARK, PLAYED
 from payments.states import Method
 from schedules import actions as windows
 from schedules.models import Schedule
@@ -28,6 +28,8 @@ from schedules.states import Status as Window
 
 NOBODY_CAME = 4
 """In every past window, whoever had this number."""
+METHODS = Method.CASH, Method.ESEWA, Method.CASH, Method.CARD, Method.CASH
+"""How one after the other pays at the counter."""
 
 
 def tell(opened: list[Schedule], now: datetime, *, first_time: bool) -> None:
@@ -172,13 +174,14 @@ def serve(window: Schedule, calls: int, reception: User, now: datetime) -> None:
 
 @action
 def play_past(window_id: int, seats: int, patients: Iterator[Patient], reception: User) -> None:
-    """A finished session: all but one were seen in turn, and paid in cash."""
+    """A finished session: all but one were seen in turn."""
     window, *_others = steps.lock_window(window_id)
     each = timedelta(minutes=window.minutes_each)
     for number in range(1, seats + 1):
         arrived = window.starts_at - timedelta(minutes=40) + number * timedelta(minutes=2)
         called = window.starts_at + (number - 1) * each
-        booking = sell(window, next(patients), arrived, reception)
+        method = METHODS[(window.pk + number) % len(METHODS)]
+        booking = sell(window, next(patients), arrived, reception, method)
         if number == NOBODY_CAME:
             steps.move(
                 booking, Status.NO_SHOW, now=called, actor=reception, cause="did not come", ended_at=called
@@ -200,14 +203,15 @@ def play_past(window_id: int, seats: int, patients: Iterator[Patient], reception
 
 @action
 def play_ahead(window_id: int, seats: int, patients: Iterator[Patient], reception: User) -> None:
-    """Those who booked at the desk yesterday, on their way out."""
+    """Those who booked at the desk on one of the last days, on their way out."""
     window, now, _found = steps.lock_window(window_id)
+    first = now - timedelta(hours=20, days=window.pk % DAYS_BACK)
     for number in range(seats):
-        sell(window, next(patients), now - timedelta(hours=20) + number * timedelta(minutes=7), reception)
+        sell(window, next(patients), first + number * timedelta(minutes=7), reception, Method.CASH)
 
 
-def sell(window: Schedule, patient: Patient, at: datetime, reception: User) -> Booking:
-    """A place and its cash at the counter, in a locked window, at some moment in the past."""
+def sell(window: Schedule, patient: Patient, at: datetime, reception: User, method: Method) -> Booking:
+    """A place and its money at the counter, in a locked window, at some moment in the past."""
     booking = steps.new_booking(
         window,
         patient,
@@ -216,6 +220,6 @@ def sell(window: Schedule, patient: Patient, at: datetime, reception: User) -> B
         price_minor=window.fee_minor,
         booked_by=patient.account,
     )
-    steps.move(booking, Status.CONFIRMED, now=at, actor=reception, cause="walk-in, cash")
-    counter.take(booking, Method.CASH, now=at, actor=reception)
+    steps.move(booking, Status.CONFIRMED, now=at, actor=reception, cause=f"walk-in, {method}")
+    counter.take(booking, method, now=at, actor=reception)
     return booking

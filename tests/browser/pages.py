@@ -14,9 +14,11 @@ from allauth.account.models import EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
 from django.contrib import admin
 from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from clinic.models import User
+from payments.money_queries import presets
 from payments.queries import payment_in_question
 from payments.sample.people import PASSWORD
 from tests.browser.scene import Scene
@@ -69,6 +71,7 @@ NO_PAGES = {
     "booking-status": DATA,  # the live part of "booking", without its page
     "booking-return": 303,  # on to "booking"
     "theme": DATA,
+    "admin:money-export": DATA,  # a file
     "admin:jsi18n": DATA,
     "admin:autocomplete": NOBODY,  # answers a widget in JSON, which says which field it is for
     "mfa_download_recovery_codes": MISSING,  # a text file, for those who have codes
@@ -112,6 +115,7 @@ ARGUMENTS = {
     "admin:call-next": lambda scene: [scene.window.pk],
     "admin:desk-move": lambda scene: [scene.confirmed.public_id, "check-in"],
     "admin:view_on_site": lambda scene: [1, 1],
+    "admin:money-export": lambda scene: ["payments"],
     "account_reset_password_from_key": reset_key,
 }
 
@@ -176,6 +180,16 @@ def paid_wrongly(scene: Scene) -> list[int]:
     return [payment_in_question(scene.review).pk]
 
 
+def some_days(scene: Scene) -> str:
+    """A scene in which money came, went back, and found no place."""
+    assert scene.surplus and scene.overflow and scene.cancelled and scene.declined and scene.order
+    return f"?{presets(timezone.localdate())[2][1].query}"
+
+
+def rows_of(what: str) -> Callable[[Scene], str]:
+    return lambda scene: f"{some_days(scene)}&what={what}"
+
+
 def of_doctor(scene: Scene) -> list[int]:
     return [scene.payout.doctor_id]
 
@@ -222,6 +236,8 @@ STOPS = {
         Stop(name="admin:desk", who=RECEPTION, query=lambda scene: f"?window={scene.window.pk}"),
         Stop(name="admin:walk-in", who=RECEPTION),
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
+        Stop(name="admin:money", who=MANAGER, query=some_days),
+        Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
         Stop(name="admin:cash", who=RECEPTION),
         Stop(name="admin:payments_drawer_open", who=MANAGER),
         Stop(name="admin:payments_drawer_count", who=RECEPTION, arguments=lambda scene: [scene.drawer.pk]),
@@ -257,6 +273,11 @@ STOPS = {
             who=MANAGER,
             arguments=lambda scene: [scene.given_back_twice.payment.pk],
             query=lambda scene: f"?review={scene.given_back_twice.item.pk}",
+        ),
+        Stop(
+            name="admin:payments_payment_status",
+            who=MANAGER,
+            arguments=lambda scene: [scene.order.pk],
         ),
         Stop(
             name="admin:schedules_schedule_capacity",
@@ -337,6 +358,18 @@ MORE = {
     "settlement, wrong": Stop(name="admin:settlement", who=MANAGER, then=look_through("-200.00")),
     "settlement, no file": Stop(name="admin:settlement", who=MANAGER, then=press("Look through it")),
     "earnings, doctor": Stop(name="admin:earnings", who="doctor@demo.clinic"),
+    "money, a year": Stop(
+        name="admin:money", who=MANAGER, query=lambda scene: "?since=2026-01-01&until=2026-12-31"
+    ),
+    "money, nothing": Stop(name="admin:money", who=MANAGER, query=lambda scene: "?since=2001-01-01"),
+    "money, wrong": Stop(name="admin:money", who=MANAGER, query=lambda scene: "?since=soon&until=x"),
+    "money rows, refunds": Stop(name="admin:money-rows", who=MANAGER, query=rows_of("refunded")),
+    "override, wrong": Stop(
+        name="admin:payments_payment_status",
+        who=MANAGER,
+        arguments=lambda scene: [scene.order.pk],
+        then=press("Record it"),
+    ),
     "index, manager": Stop(name="admin:index", who=MANAGER),
 }  # fmt: skip
 """Pages that have an address above, in another state."""

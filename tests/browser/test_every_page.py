@@ -80,7 +80,7 @@ def test_is_really_no_page(name, site, scene):
     client.force_login(scene.account(pages.ROOT))
     answer = client.get(pages.no_page_url(name, scene))
     assert answer.status_code == pages.why_no_page(name)
-    assert answer.status_code != pages.DATA or b"<body" not in answer.content
+    assert answer.status_code != pages.DATA or b"<body" not in answer.getvalue()
 
 
 def test_whatever_is_said_to_be_no_page_exists():

@@ -313,6 +313,12 @@ def _settle_fetched(gateway_name: str, event: Event) -> None:
         _apply(_find(gateway_name, event), event)
 
 
+@action
+def act_on(gateway_name: str, event: Event) -> None:
+    """Does what a webhook with this event would have done. Raises UnknownPayment."""
+    _apply(_find(gateway_name, event), event)
+
+
 # --- Refunds ------------------------------------------------------------------------------
 
 

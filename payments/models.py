@@ -56,6 +56,10 @@ class PaymentQuerySet(LockingQuerySet):
         """What was paid on one of the clinic's days."""
         return self.captured().filter(captured_at__date=day)
 
+    def captured_between(self, since, until):
+        """What came in a span of time, the oldest first."""
+        return self.captured().filter(captured_at__gte=since, captured_at__lt=until).order_by("captured_at")
+
     def at_counter(self):
         return self.exclude(method="")
 
@@ -260,6 +264,14 @@ class RefundQuerySet(LockingQuerySet):
         """The refund that a gateway's event speaks of, by our key or by the gateway's id."""
         names = Q(key=key) if key else Q(pk=None)
         return self.filter(names | Q(gateway_refund=gateway_refund) if gateway_refund else names)
+
+    def named(self, keys, gateway_refunds):
+        """Those of our keys, or of the gateway's ids."""
+        return self.filter(Q(key__in=keys) | Q(gateway_refund__in=gateway_refunds))
+
+    def done_between(self, since, until):
+        """What went back in a span of time."""
+        return self.filter(status=RefundStatus.DONE, done_at__gte=since, done_at__lt=until)
 
     def sending(self):
         """In somebody's hands at this moment."""

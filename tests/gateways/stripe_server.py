@@ -23,6 +23,7 @@ import signal
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -57,6 +58,7 @@ class Book:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.objects: dict[str, dict] = {}
+        self.kinds: defaultdict[str, list[dict]] = defaultdict(list)
         self.events: list[dict] = []
         self.requests: list[dict] = []
         self.faults: list[str] = []
@@ -130,8 +132,12 @@ class Book:
         return refund
 
     def list_refunds(self, params: dict) -> dict:
-        found = [o for o in self._all("refund") if o["payment_intent"] == params["payment_intent"]]
-        return _list(found, limit=int(params.get("limit", 10)))
+        intent = params.get("payment_intent")
+        found = [o for o in self._all("refund") if intent in (None, o["payment_intent"])]
+        return _page(found, params)
+
+    def list_payment_intents(self, params: dict) -> dict:
+        return _page(self._all("payment_intent"), params)
 
     def expire_session(self, params: dict) -> dict:
         session = self.get(params["id"])
@@ -234,6 +240,7 @@ class Book:
         thing = {"id": f"{prefix}_{uuid4().hex}", "object": kind, "created": int(time.time())}
         thing |= {"livemode": False} | facts
         self.objects[thing["id"]] = thing
+        self.kinds[kind].append(thing)
         return thing
 
     def _intent(self, **facts) -> dict:
@@ -270,7 +277,7 @@ class Book:
         return self.get(customer)["id"] if customer else None
 
     def _all(self, kind: str) -> list[dict]:
-        return [thing for thing in self.objects.values() if thing["object"] == kind]
+        return self.kinds[kind]
 
     def _tell(self, name: str, thing: dict) -> None:
         event = {
@@ -294,6 +301,7 @@ ROUTES = {
     f"GET checkout/sessions/{ID}": Book.retrieve,
     f"POST checkout/sessions/{ID}/expire": Book.expire_session,
     "POST payment_intents": Book.create_payment_intent,
+    "GET payment_intents": Book.list_payment_intents,
     f"GET payment_intents/{ID}": Book.retrieve,
     f"POST payment_intents/{ID}/cancel": Book.cancel_payment_intent,
     "POST refunds": Book.create_refund,
@@ -495,8 +503,18 @@ def _with_lists(value):
 
 
 def _list(things: list[dict], limit: int = 10) -> dict:
-    newest = [deepcopy(thing) for thing in reversed(things)]
-    return {"object": "list", "data": newest[:limit], "has_more": len(newest) > limit, "url": "/v1"}
+    newest = [deepcopy(thing) for thing in things[: -limit - 1 : -1]]
+    return {"object": "list", "data": newest, "has_more": len(things) > limit, "url": "/v1"}
+
+
+def _page(things: list[dict], params: dict) -> dict:
+    """Newest first, ten unless asked, a hundred at most; by the time they were made, after one of them."""
+    made, limit = params.get("created", {}), min(int(params.get("limit", 10)), 100)
+    since, until = int(made.get("gte", 0)), int(made.get("lte", 2**53))
+    found = [thing for thing in things if since <= thing["created"] <= until]
+    if after := params.get("starting_after"):
+        found = found[: [thing["id"] for thing in found].index(after)]
+    return _list(found, limit)
 
 
 def _body(event: dict) -> bytes:

@@ -24,6 +24,8 @@ log = logging.getLogger("clinic")
 LEASE = timedelta(minutes=2)
 """How long one sender has a refund to itself: longer than a gateway call may take."""
 TRIES = 10
+ASK_OPEN_AFTER = timedelta(minutes=15)
+"""An attempt that is open for so long is asked for at its gateway, however long its hold goes on."""
 SOON = timedelta(seconds=30)
 """When the worker looks at what a webhook began and may not have finished."""
 
@@ -102,7 +104,7 @@ def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment
             "amount_minor": booking.price_minor,
             "currency": booking.currency,
             "created_at": now,
-            "next_check_at": booking.hold_expires_at,
+            "next_check_at": min(booking.hold_expires_at, now + ASK_OPEN_AFTER),
         },
     )
     return payment

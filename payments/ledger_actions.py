@@ -1,4 +1,4 @@
-"""Money into the books, one payment or refund at a time. The lock of the series makes one of any rivals."""
+"""Money into the books, one payment or refund at a time: who marks the row as booked first, books it."""
 
 import logging
 from uuid import UUID
@@ -12,7 +12,7 @@ from clinic.errors import Refused
 from clinic.models import Doctor
 from clinic.transactions import action
 from payments import ledger_steps as steps
-from payments.ledger_models import LedgerEntry, Receipt
+from payments.ledger_models import LedgerEntry
 from payments.models import Payment, Refund
 from payments.states import EntryKind
 
@@ -25,10 +25,10 @@ def book_payment(payment_id: int) -> bool:
 
     The year is that of the capture, also for a receipt that is made later.
     """
+    if not Payment.objects.without_receipt().filter(pk=payment_id).update(in_books=True):
+        return False
     payment = Payment.objects.with_visit().get(pk=payment_id)
     series = steps.lock_series(payment.captured_at)
-    if Receipt.objects.filter(payment=payment).exists():
-        return False
     steps.book_capture(payment, series, now=timezone.now())
     return True
 
@@ -37,10 +37,10 @@ def book_payment(payment_id: int) -> bool:
 def book_refund(refund_id: int) -> bool:
     """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
     when that is done."""
+    if not Refund.objects.without_credit_note().filter(pk=refund_id).update(in_books=True):
+        return False
     refund = Refund.objects.with_visit().get(pk=refund_id)
     series = steps.lock_series(refund.done_at)
-    if Receipt.objects.filter(refund=refund).exists():
-        return False
     steps.book_refund(refund, series, now=timezone.now())
     return True
 

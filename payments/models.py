@@ -90,7 +90,8 @@ class PaymentQuerySet(LockingQuerySet):
 
     def without_receipt(self):
         """Judged money that is not in the books yet, in the order in which it came."""
-        return self.captured().filter(outcome__in=RECEIPTED, receipt=None).order_by("captured_at", "pk")
+        judged = self.captured().filter(in_books=False, outcome__in=RECEIPTED)
+        return judged.order_by("captured_at", "pk")
 
     def with_visit(self):
         return self.select_related("booking__patient", "booking__schedule__doctor")
@@ -143,6 +144,8 @@ class Payment(models.Model):
     )
     created_at = models.DateTimeField(_("created"))
     captured_at = models.DateTimeField(_("captured at"), null=True, blank=True)
+    in_books = models.BooleanField(default=False, db_default=False, editable=False)
+    """It has its receipt: what has none yet is found by this, however much came before."""
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = PaymentQuerySet.as_manager()
@@ -180,6 +183,16 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["next_check_at"], condition=Q(outcome=""), name="payment_to_look_at"),
+            models.Index(
+                fields=["captured_at", "id"],
+                condition=Q(status=Status.CAPTURED, in_books=False),
+                name="payment_without_receipt",
+            ),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(outcome__in=RETURNED, refunded_minor__lt=F("captured_minor")),
+                name="payment_owed_back",
+            ),
         ]
 
     def __str__(self):
@@ -241,9 +254,8 @@ class RefundQuerySet(LockingQuerySet):
 
     def without_credit_note(self):
         """Money that went back and is not in the books yet, of payments that are, in the order in which it went."""
-        return self.filter(status=RefundStatus.DONE, receipt=None, payment__receipt__isnull=False).order_by(
-            "done_at", "pk"
-        )
+        gone = self.filter(status=RefundStatus.DONE, in_books=False, payment__in_books=True)
+        return gone.order_by("done_at", "pk")
 
     def with_visit(self):
         return self.select_related(
@@ -300,6 +312,8 @@ class Refund(models.Model):
     reason = models.CharField(_("what the gateway said"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created"))
     done_at = models.DateTimeField(_("done"), null=True, blank=True)
+    in_books = models.BooleanField(default=False, db_default=False, editable=False)
+    """It has its credit note."""
 
     objects = RefundQuerySet.as_manager()
 
@@ -316,6 +330,14 @@ class Refund(models.Model):
                 fields=["next_try_at"],
                 condition=Q(status__in=SENDABLE),
                 name="refund_todo",
+            ),
+            models.Index(
+                fields=["done_at", "id"],
+                condition=Q(status=RefundStatus.DONE, in_books=False),
+                name="refund_without_credit_note",
+            ),
+            models.Index(
+                fields=["gateway_refund"], condition=~Q(gateway_refund=""), name="refund_of_gateway"
             ),
         ]
 

@@ -84,7 +84,7 @@ class Soak:
         crowded = dice.random() < 0.3
         window = factories.window(
             starts_in=timedelta(hours=30), fee_minor=FEE, holds_reserve=not crowded,
-            capacity=TOGETHER * 3 // 4 if crowded else TOGETHER,
+            capacity=TOGETHER // 2 if crowded else TOGETHER,
         )  # fmt: skip
         page = window.get_absolute_url()
         cookie, token = wire.open_form(self.port, page)

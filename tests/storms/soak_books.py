@@ -126,8 +126,10 @@ def differences(gateway: str, since) -> list[dict]:
 
 
 def verdict(stand_ins, since) -> dict:
-    """All that a soak is judged by."""
-    books = {}
+    """All that a soak is judged by. What `reconcile` finds is settled as an operator's nightly run does it;
+    what is left of that must be with a person."""
+    found = {stand_in.name: differences(stand_in.name, since) for stand_in in stand_ins}
+    settled, books = reconciled(since, "--settle"), {}
     for stand_in in stand_ins:
         their, our = theirs(stand_in), ours(stand_in.name)
         books[stand_in.name] = {
@@ -142,6 +144,8 @@ def verdict(stand_ins, since) -> dict:
         for key, subject in ReviewItem.objects.values_list("key", "subject")
     )
     return {
+        "found": {name: dict(Counter(each["fact"] for each in some)) for name, some in found.items()},
+        "settled": settled,
         "books": books,
         "ledger": ledger(),
         "outcomes": dict(Counter(Payment.objects.captured().values_list("outcome", flat=True))),

@@ -25,7 +25,7 @@ def book_payment(payment_id: int) -> bool:
 
     The year is that of the capture, also for a receipt that is made later.
     """
-    if not Payment.objects.without_receipt().filter(pk=payment_id).update(in_books=True):
+    if not Payment.objects.unbooked().filter(pk=payment_id).update(in_books=True):
         return False
     payment = Payment.objects.with_visit().get(pk=payment_id)
     series = steps.lock_series(payment.captured_at)
@@ -37,7 +37,7 @@ def book_payment(payment_id: int) -> bool:
 def book_refund(refund_id: int) -> bool:
     """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
     when that is done."""
-    if not Refund.objects.without_credit_note().filter(pk=refund_id).update(in_books=True):
+    if not Refund.objects.unbooked().filter(pk=refund_id).update(in_books=True):
         return False
     refund = Refund.objects.with_visit().get(pk=refund_id)
     series = steps.lock_series(refund.done_at)

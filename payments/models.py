@@ -11,10 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
 from clinic import money
-from clinic.transactions import LockingQuerySet
-from payments import ledger_models  # noqa: F401  (Django looks for models here)
 from payments.drawer_models import Drawer
 from payments.inbox_models import GatewayEvent  # noqa: F401  (its readers look for it here)
+from payments.ledger_models import BookedOnceQuerySet
 from payments.states import (
     OPEN,
     RECEIPTED,
@@ -28,7 +27,7 @@ from payments.states import (
 )
 
 
-class PaymentQuerySet(LockingQuerySet):
+class PaymentQuerySet(BookedOnceQuerySet):
     def open(self):
         """Attempts that somebody may still pay."""
         return self.filter(status__in=OPEN)
@@ -90,8 +89,7 @@ class PaymentQuerySet(LockingQuerySet):
 
     def without_receipt(self):
         """Judged money that is not in the books yet, in the order in which it came."""
-        judged = self.captured().filter(in_books=False, outcome__in=RECEIPTED)
-        return judged.order_by("captured_at", "pk")
+        return self.unbooked().captured().filter(outcome__in=RECEIPTED).order_by("captured_at", "pk")
 
     def with_visit(self):
         return self.select_related("booking__patient", "booking__schedule__doctor")
@@ -238,7 +236,7 @@ class PaymentEvent(models.Model):
         return self.kind
 
 
-class RefundQuerySet(LockingQuerySet):
+class RefundQuerySet(BookedOnceQuerySet):
     def of(self, booking):
         """What goes back to a patient, with what it was paid by, the oldest first."""
         return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
@@ -254,7 +252,7 @@ class RefundQuerySet(LockingQuerySet):
 
     def without_credit_note(self):
         """Money that went back and is not in the books yet, of payments that are, in the order in which it went."""
-        gone = self.filter(status=RefundStatus.DONE, in_books=False, payment__in_books=True)
+        gone = self.unbooked().filter(status=RefundStatus.DONE, payment__in_books=True)
         return gone.order_by("done_at", "pk")
 
     def with_visit(self):

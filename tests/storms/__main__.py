@@ -35,12 +35,13 @@ def main() -> None:
     parser.add_argument(
         "--payments", type=int, default=int(os.environ.get("SOAK_PAYMENTS", "200")), help="of a soak"
     )
+    parser.add_argument("--seconds", type=float, default=7200, help="for which a soak makes payments at most")
     parser.add_argument("--plant", action="store_true", help="a soak's negative control")
     asked = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and tidy up
     if asked.scenario == "soak":
-        return soaking.main(asked.payments, plant=asked.plant)
+        return soaking.main(asked.payments, seconds=asked.seconds, plant=asked.plant)
     with ExitStack() as services:
         folder = Path(services.enter_context(tempfile.TemporaryDirectory(prefix="clinic-storm-")))
         port = free_port()

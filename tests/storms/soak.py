@@ -38,10 +38,20 @@ numbers = count()
 
 
 class Soak:
-    """Lanes of patients at once, until so many payments are in the stand-ins' books."""
+    """Lanes of patients at once, until so many payments are made or so many seconds have passed."""
 
-    def __init__(self, port: int, stand_ins: list[StandIn], *, payments: int, seed: int = 1, lanes: int = 8):
+    def __init__(
+        self,
+        port: int,
+        stand_ins: list[StandIn],
+        *,
+        payments: int,
+        seconds: float,
+        seed: int = 1,
+        lanes: int = 12,
+    ):
         self.port, self.payments, self.lanes = port, payments, lanes
+        self.until = time.monotonic() + seconds
         self.by_name = {stand_in.name: stand_in for stand_in in stand_ins}
         self.seed = seed
         self.courier = Courier(port, stand_ins, random.Random(seed))
@@ -67,7 +77,7 @@ class Soak:
     def _lane(self, lane: int) -> None:
         dice, began = random.Random(f"{self.seed} {lane}"), time.monotonic()
         try:
-            while self.paid < self.payments and not self.errors:
+            while self.paid < self.payments and time.monotonic() < self.until and not self.errors:
                 self._visit(dice)
                 seconds = round(time.monotonic() - began)
                 sys.stderr.write(f"{seconds} s: {self.paid} of {self.payments} paid\n")

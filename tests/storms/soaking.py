@@ -18,12 +18,12 @@ import django
 from tests.services import free_port, start, stop
 from tests.storms import site
 
-THREADS = 8
+PROCESSES, THREADS = 4, 6
 PATIENCE = 1200
 """Seconds for everything that is due after the last payment."""
 
 
-def main(payments: int, *, plant: bool) -> None:
+def main(payments: int, *, seconds: float, plant: bool) -> None:
     with ExitStack() as services:
         folder = Path(services.enter_context(tempfile.TemporaryDirectory(prefix="clinic-soak-")))
         ports = {name: services.enter_context(standing_in(name, folder)) for name in ("stripe", "razorpay")}
@@ -35,12 +35,14 @@ def main(payments: int, *, plant: bool) -> None:
         from tests.storms.soak import Soak
         from tests.storms.soak_books import verdict
 
-        server = services.enter_context(site.serving(port, folder, "--threads", str(THREADS)))
+        server = services.enter_context(
+            site.serving(port, folder, *f"--workers {PROCESSES} --threads {THREADS}".split())
+        )
         services.enter_context(site.working(folder, interval=1))
         services.callback(lambda: sys.stderr.write(server.end_of_log()[-2000:]))
         stand_ins = [StandIn(name, f"http://127.0.0.1:{at}") for name, at in ports.items()]
         soak, since, began = (
-            Soak(port, stand_ins, payments=payments),
+            Soak(port, stand_ins, payments=payments, seconds=seconds),
             planted.now() - timedelta(hours=1),
             time.monotonic(),
         )

@@ -202,6 +202,17 @@ def test_days_are_the_clinics(settings):
         call_command("reconcile", "--since", "2026-11-02", "--until", "2026-11-01")
 
 
+def test_a_nightly_run_names_no_date():
+    f.capture_body(f.attempt(f.hold(f.window())))
+    said = StringIO()
+    call_command("reconcile", "--days", "3", stdout=said)
+    assert "0 payments and 0 refunds compared" in said.getvalue()  # it is younger than a quarter of an hour
+    with pytest.raises(CommandError, match="not allowed with"):
+        call_command("reconcile", "--days", "3", "--since", "2026-11-01")
+    with pytest.raises(CommandError, match="required"):
+        call_command("reconcile")
+
+
 def test_more_payments_ask_the_database_no_more_often():
     window = f.window(capacity=9)
 

@@ -32,15 +32,18 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--since", type=moment, required=True, help="2026-11-01, or 2026-11-01T09:30")
+        since = parser.add_mutually_exclusive_group(required=True)
+        since.add_argument("--since", type=moment, help="2026-11-01, or 2026-11-01T09:30")
+        since.add_argument("--days", type=int, help="the last so many days, as for a nightly run")
         parser.add_argument("--until", type=moment, help="up to here; a quarter of an hour ago if not said")
         parser.add_argument("--gateway", action="append", help="this one alone; may be said again")
         parser.add_argument(
             "--settle", action="store_true", help="settle what can be; raise a ReviewItem for the rest"
         )
 
-    def handle(self, *, since, until, gateway, settle: bool, **options):
+    def handle(self, *, since, days, until, gateway, settle: bool, **options):
         until = until or timezone.now() - ON_ITS_WAY
+        since = since or until - timedelta(days=days)
         if until <= since:
             raise CommandError("There is no time between --since and --until.")
         known = with_book(since, until)

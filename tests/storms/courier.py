@@ -147,11 +147,17 @@ class Courier:
 
     def _post(self, posts: list[Post]) -> None:
         messages = [post.stand_in.signed(post.body, post.secret) for post in posts]
-        for post, answer in zip(posts, wire.race(self.port, messages, patience=120), strict=True):
-            self.answers[f"{'forged' if post.forged else 'webhook'} {answer.status}"] += 1
-            if answer.status >= 500 or answer.status == 0:
-                post.tries += 1
-                if post.tries < TRIES:
-                    self._bag.append((self._round + post.tries, post))
-                else:
-                    self.answers["webhook given up"] += 1
+        answers = wire.race(self.port, messages, patience=120)
+        with self._one:
+            for post, answer in zip(posts, answers, strict=True):
+                self.answers[f"{'forged' if post.forged else 'webhook'} {answer.status}"] += 1
+                if not 0 < answer.status < 500:
+                    self._again(post)
+
+    def _again(self, post: Post) -> None:
+        """As a gateway does with what was not taken; not for ever."""
+        post.tries += 1
+        if post.tries < TRIES:
+            self._bag.append((self._round + post.tries, post))
+        else:
+            self.answers["webhook given up"] += 1

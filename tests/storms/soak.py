@@ -33,7 +33,8 @@ OF_MONEY = (
 )  # fmt: skip
 OF_CALLS = "500", "html", "drop", "hang", "slow"
 """Done to a tenth of all calls that make, capture or give back, each."""
-TOGETHER, TRIES_TO_PAY = 25, 12
+TOGETHER, LANES, TRIES_TO_PAY = 25, 12, 12
+"""Patients of one window, windows at once, and how often somebody presses the button that does not answer."""
 numbers = count()
 
 
@@ -48,9 +49,8 @@ class Soak:
         payments: int,
         seconds: float,
         seed: int = 1,
-        lanes: int = 12,
     ):
-        self.port, self.payments, self.lanes = port, payments, lanes
+        self.port, self.payments, self.lanes = port, payments, min(payments // TOGETHER, LANES) or 1
         self.until = time.monotonic() + seconds
         self.by_name = {stand_in.name: stand_in for stand_in in stand_ins}
         self.seed = seed

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 
 from django.core.management import CommandError, call_command
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from clinic.models import ReviewItem
@@ -67,11 +67,10 @@ def watched(payment: Payment | None) -> bool:
     """An item that is open about a payment or one of its refunds."""
     if payment is None:
         return False
-    keys = ReviewItem.objects.open().values_list("key", flat=True)
-    of_refunds = any(
-        keys.filter(key__startswith=f"refund:{refund.pk}").exists() for refund in payment.refunds.all()
-    )
-    return of_refunds or keys.filter(key__startswith=f"payment:{payment.pk}:").exists()
+    named = Q(key__startswith=f"payment:{payment.pk}:")
+    for refund in payment.refunds.all():
+        named |= Q(key=f"refund:{refund.pk}") | Q(key__startswith=f"refund:{refund.pk}:")
+    return ReviewItem.objects.open().filter(named).exists()
 
 
 def unseen() -> dict[str, int]:

@@ -41,11 +41,8 @@ def main(payments: int, *, seconds: float, plant: bool) -> None:
         services.enter_context(site.working(folder, interval=1))
         services.callback(lambda: sys.stderr.write(server.end_of_log()[-2000:]))
         stand_ins = [StandIn(name, f"http://127.0.0.1:{at}") for name, at in ports.items()]
-        soak, since, began = (
-            Soak(port, stand_ins, payments=payments, seconds=seconds),
-            planted.now() - timedelta(hours=1),
-            time.monotonic(),
-        )
+        since, began = planted.now() - timedelta(hours=1), time.monotonic()
+        soak = Soak(port, stand_ins, payments=payments, seconds=seconds)
         say("begin")
         soak.run()
         paid_after = time.monotonic() - began

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.models import Booking
 from clinic import money
 from payments.drawer_models import Drawer
+from payments.history_models import PaymentEvent  # noqa: F401
 from payments.inbox_models import GatewayEvent  # noqa: F401  (its readers look for it here)
 from payments.ledger_models import BookedOnceQuerySet
 from payments.states import (
@@ -208,32 +209,6 @@ class Payment(models.Model):
     def back(self, percent: int) -> int:
         """Minor units that `percent` of it gives back: part of a unit stays, and never more than is left."""
         return min(self.captured_minor * percent // 100, self.left_minor)
-
-
-class PaymentEvent(models.Model):
-    """One thing that happened to a payment, never edited (append-only by trigger)."""
-
-    payment = models.ForeignKey(Payment, models.PROTECT, related_name="events", verbose_name=_("payment"))
-    at = models.DateTimeField(_("when"))
-    kind = models.CharField(_("what"), max_length=40)
-    amount_minor = models.PositiveIntegerField(_("amount"), default=0)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("who"),
-    )
-    note = models.CharField(_("note"), max_length=200, blank=True)
-
-    class Meta:
-        ordering = ["pk"]
-        verbose_name = _("payment event")
-        verbose_name_plural = _("payment events")
-
-    def __str__(self):
-        return self.kind
 
 
 class RefundQuerySet(BookedOnceQuerySet):

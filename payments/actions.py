@@ -24,6 +24,8 @@ log = logging.getLogger("clinic")
 LEASE = timedelta(minutes=2)
 """How long one sender has a refund to itself: longer than a gateway call may take."""
 TRIES = 10
+ASK_OPEN_AFTER = timedelta(minutes=15)
+"""An attempt that is open for so long is asked for at its gateway, however long its hold goes on."""
 SOON = timedelta(seconds=30)
 """When the worker looks at what a webhook began and may not have finished."""
 
@@ -103,7 +105,7 @@ def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment
             "amount_minor": booking.price_minor,
             "currency": booking.currency,
             "created_at": now,
-            "next_check_at": booking.hold_expires_at,
+            "next_check_at": min(booking.hold_expires_at, now + ASK_OPEN_AFTER),
         },
     )
     return payment
@@ -320,6 +322,12 @@ def ask_about(booking: Booking) -> None:
 def _settle_fetched(gateway_name: str, event: Event) -> None:
     if event.kind == "captured":
         _apply(_find(gateway_name, event), event)
+
+
+@action
+def act_on(gateway_name: str, event: Event) -> None:
+    """Does what a webhook with this event would have done. Raises UnknownPayment."""
+    _apply(_find(gateway_name, event), event)
 
 
 # --- Refunds ------------------------------------------------------------------------------

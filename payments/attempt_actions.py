@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from bookings.states import Status as BookingStatus
 from clinic.transactions import action
 from payments import gateways, steps
-from payments.actions import ask
+from payments.actions import ASK_OPEN_AFTER, ask
 from payments.gateways.base import GatewayError
 from payments.models import Payment
 from payments.states import Status
@@ -21,10 +21,10 @@ late (razorpay.com/docs/payments/late-authorization), and a debit takes up to tw
 
 def look_after(payment: Payment) -> None:
     """Asks about an attempt whose time has come, and ends it once its hold is over. Raises GatewayError."""
-    booking = payment.booking
-    if booking.status == BookingStatus.HELD and not booking.hold_lapsed(timezone.now()):
+    booking, now = payment.booking, timezone.now()
+    if booking.status == BookingStatus.HELD and not booking.hold_lapsed(now):
         ask(payment)
-        _look_again(payment, booking.hold_expires_at)
+        _look_again(payment, min(booking.hold_expires_at, now + ASK_OPEN_AFTER))
     else:
         close(payment)
 

@@ -105,6 +105,12 @@ QUERIES = {
         SELECT o.id FROM payments_payout o LEFT JOIN payments_ledgerentry e ON e.payout_id = o.id
         WHERE CASE WHEN o.status = 'completed' THEN -o.amount_minor ELSE 0 END <> COALESCE(e.amount_minor, 0)
            OR e.doctor_id <> o.doctor_id OR e.currency <> o.currency""",
+    "7h what is marked as booked has its paper, and only that": """
+        SELECT p.id FROM payments_payment p LEFT JOIN payments_receipt r ON r.payment_id = p.id
+        WHERE p.in_books <> (r.id IS NOT NULL)
+        UNION ALL
+        SELECT f.id FROM payments_refund f LEFT JOIN payments_receipt r ON r.refund_id = f.id
+        WHERE f.in_books <> (r.id IS NOT NULL)""",
     "9 no inbox row waits more than five minutes without a reason": """
         SELECT id FROM payments_gatewayevent
         WHERE processed_at IS NULL AND error = '' AND received_at < {minutes_ago_5}""",

@@ -1,7 +1,6 @@
-"""Money into the books, one payment or refund at a time.
+"""Money into the books, one payment or refund at a time: who marks the row as booked first, books it.
 
-Every entry is written under its doctor's lock, so that what is free to be paid out is read whole; the lock
-of the series makes one of any rivals.
+Every entry is written under its doctor's lock, so that what is free to be paid out is read whole.
 """
 
 import logging
@@ -18,7 +17,7 @@ from clinic.models import Doctor
 from clinic.sweeping import each
 from clinic.transactions import action
 from payments import ledger_steps as steps
-from payments.ledger_models import LedgerEntry, Receipt
+from payments.ledger_models import LedgerEntry
 from payments.models import Payment, Refund
 from payments.states import EntryKind
 
@@ -31,11 +30,11 @@ def book_payment(payment_id: int) -> bool:
 
     The year is that of the capture, also for a receipt that is made later.
     """
+    if not Payment.objects.unbooked().filter(pk=payment_id).update(in_books=True):
+        return False
     payment = Payment.objects.with_visit().get(pk=payment_id)
     Doctor.objects.locked().get(pk=steps.doctor_of(payment))
     series = steps.lock_series(payment.captured_at)
-    if Receipt.objects.filter(payment=payment).exists():
-        return False
     steps.book_capture(payment, series, now=timezone.now())
     return True
 
@@ -44,11 +43,11 @@ def book_payment(payment_id: int) -> bool:
 def book_refund(refund_id: int) -> bool:
     """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
     when that is done."""
+    if not Refund.objects.unbooked().filter(pk=refund_id).update(in_books=True):
+        return False
     refund = Refund.objects.with_visit().get(pk=refund_id)
     Doctor.objects.locked().get(pk=steps.doctor_of(refund.payment))
     series = steps.lock_series(refund.done_at)
-    if Receipt.objects.filter(refund=refund).exists():
-        return False
     steps.book_refund(refund, series, now=timezone.now())
     return True
 

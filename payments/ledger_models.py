@@ -12,6 +12,15 @@ from clinic.transactions import LockingQuerySet
 from payments.states import EntryKind, PayoutStatus, ReceiptKind
 
 
+class BookedOnceQuerySet(LockingQuerySet):
+    """Of payments and refunds, whose `in_books` says that they have their paper."""
+
+    def unbooked(self):
+        """Alone in its UPDATE, so that of two rivals the one who waited changes nothing: what another table
+        tells is not read again after the wait."""
+        return self.filter(in_books=False)
+
+
 class ReceiptSeries(models.Model):
     """The numbers of one fiscal year, like CL/2026-27. Its row is the lock of everything that is booked."""
 

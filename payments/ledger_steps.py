@@ -41,7 +41,7 @@ def lock_series(moment: datetime) -> ReceiptSeries:
 def book_capture(payment: Payment, series: ReceiptSeries, *, now: datetime) -> Receipt:
     """Gives money that came the next number, and the doctor what it earns: all of it, less the clinic's share.
 
-    `series` is locked, and `payment` has no receipt yet (looked up under that lock).
+    `series` is locked, and `payment` was marked as booked by this transaction.
     """
     bought = payment.outcome == MAY_EARN
     label = visit_in_words(payment.booking) if bought else _("Paid for a place that could not be given")
@@ -59,7 +59,7 @@ def book_capture(payment: Payment, series: ReceiptSeries, *, now: datetime) -> R
 def book_refund(refund: Refund, series: ReceiptSeries, *, now: datetime) -> Receipt:
     """A credit note for money that went back; of what the doctor had earned by it, the same part goes back.
 
-    `series` is locked; `refund` has no credit note yet, and its payment has a receipt.
+    `series` is locked, `refund` was marked as booked by this transaction, and its payment has a receipt.
     """
     payment = refund.payment
     receipt = _issue(

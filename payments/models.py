@@ -11,13 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
 from clinic import money
-from clinic.transactions import LockingQuerySet
-from payments import ledger_models  # noqa: F401  (Django looks for models here)
 from payments.customer_models import Customer  # noqa: F401  (its readers look for it here)
 from payments.dispute_models import Dispute
 from payments.drawer_models import Drawer
 from payments.history_models import PaymentEvent  # noqa: F401  (its readers look for it here)
 from payments.inbox_models import GatewayEvent  # noqa: F401  (its readers look for it here)
+from payments.ledger_models import BookedOnceQuerySet
 from payments.states import (
     OPEN,
     RECEIPTED,
@@ -35,7 +34,7 @@ CAPTURED = Q(status=Status.CAPTURED)
 UNSURE = Q(outcome="") | ~Q(claimed_as="")
 
 
-class PaymentQuerySet(LockingQuerySet):
+class PaymentQuerySet(BookedOnceQuerySet):
     def open(self):
         """Attempts that somebody may still pay."""
         return self.filter(status__in=OPEN)
@@ -62,6 +61,10 @@ class PaymentQuerySet(LockingQuerySet):
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""
         return self.captured().filter(captured_at__date=day)
+
+    def captured_between(self, since, until):
+        """What came in a span of time, the oldest first."""
+        return self.captured().filter(captured_at__gte=since, captured_at__lt=until).order_by("captured_at")
 
     def at_counter(self):
         return self.exclude(method="")
@@ -112,7 +115,7 @@ class PaymentQuerySet(LockingQuerySet):
 
     def without_receipt(self):
         """Judged money that is not in the books yet, in the order in which it came."""
-        return self.captured().filter(outcome__in=RECEIPTED, receipt=None).order_by("captured_at", "pk")
+        return self.unbooked().captured().filter(outcome__in=RECEIPTED).order_by("captured_at", "pk")
 
     def with_visit(self):
         return self.select_related("booking__patient", "booking__schedule__doctor")
@@ -175,6 +178,8 @@ class Payment(models.Model):
     created_at = models.DateTimeField(_("created"))
     captured_at = models.DateTimeField(_("captured at"), null=True, blank=True)
     disputed_at = models.DateTimeField(_("disputed since"), null=True, blank=True)
+    in_books = models.BooleanField(default=False, db_default=False, editable=False)
+    """It has its receipt: what has none yet is found by this, however much came before."""
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = PaymentQuerySet.as_manager()
@@ -220,6 +225,16 @@ class Payment(models.Model):
             models.Index(fields=["next_check_at"], condition=UNSURE, name="payment_to_look_at"),
             models.Index(fields=["captured_at"], condition=CAPTURED, name="payment_by_day"),
             models.Index(fields=["created_at"], condition=~CAPTURED, name="payment_unpaid_by_day"),
+            models.Index(
+                fields=["captured_at", "id"],
+                condition=Q(status=Status.CAPTURED, in_books=False),
+                name="payment_without_receipt",
+            ),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(outcome__in=RETURNED, refunded_minor__lt=F("captured_minor")),
+                name="payment_owed_back",
+            ),
         ]
 
     def __str__(self):
@@ -252,7 +267,7 @@ class Payment(models.Model):
         return min(self.captured_minor * percent // 100, self.left_minor)
 
 
-class RefundQuerySet(LockingQuerySet):
+class RefundQuerySet(BookedOnceQuerySet):
     def of(self, booking):
         """What goes back to a patient, with what it was paid by, the oldest first."""
         return self.filter(payment__booking=booking).select_related("payment").order_by("pk")
@@ -268,9 +283,8 @@ class RefundQuerySet(LockingQuerySet):
 
     def without_credit_note(self):
         """Money that went back and is not in the books yet, of payments that are, in the order in which it went."""
-        return self.filter(status=RefundStatus.DONE, receipt=None, payment__receipt__isnull=False).order_by(
-            "done_at", "pk"
-        )
+        gone = self.unbooked().filter(status=RefundStatus.DONE, payment__in_books=True)
+        return gone.order_by("done_at", "pk")
 
     def with_visit(self):
         return self.select_related(
@@ -295,6 +309,14 @@ class RefundQuerySet(LockingQuerySet):
         """The refund that a gateway's event speaks of, by our key or by the gateway's id."""
         names = Q(key=key) if key else Q(pk=None)
         return self.filter(names | Q(gateway_refund=gateway_refund) if gateway_refund else names)
+
+    def named(self, keys, gateway_refunds):
+        """Those of our keys, or of the gateway's ids."""
+        return self.filter(Q(key__in=keys) | Q(gateway_refund__in=gateway_refunds))
+
+    def done_between(self, since, until):
+        """What went back in a span of time."""
+        return self.filter(status=RefundStatus.DONE, done_at__gte=since, done_at__lt=until)
 
     def sending(self):
         """In somebody's hands at this moment."""
@@ -333,6 +355,8 @@ class Refund(models.Model):
     reason = models.CharField(_("what the gateway said"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created"))
     done_at = models.DateTimeField(_("done"), null=True, blank=True)
+    in_books = models.BooleanField(default=False, db_default=False, editable=False)
+    """It has its credit note."""
 
     objects = RefundQuerySet.as_manager()
 
@@ -353,6 +377,14 @@ class Refund(models.Model):
             models.Index(fields=["done_at"], condition=Q(status=RefundStatus.DONE), name="refund_by_day"),
             models.Index(
                 fields=["created_at"], condition=~Q(status=RefundStatus.DONE), name="refund_undone_by_day"
+            ),
+            models.Index(
+                fields=["done_at", "id"],
+                condition=Q(status=RefundStatus.DONE, in_books=False),
+                name="refund_without_credit_note",
+            ),
+            models.Index(
+                fields=["gateway_refund"], condition=~Q(gateway_refund=""), name="refund_of_gateway"
             ),
         ]
 

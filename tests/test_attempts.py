@@ -1,5 +1,6 @@
 """Attempts to pay: opened once, ended in time, and asked about where nobody told."""
 
+from datetime import timedelta
 from unittest.mock import ANY
 
 import pytest
@@ -104,6 +105,34 @@ def test_the_sweep_finds_money_that_no_webhook_told():
     payment.refresh_from_db()
     assert (booking.status, payment.outcome) == (BookingStatus.CONFIRMED, Outcome.BOUGHT)
     assert violations() == {}
+
+
+def test_a_payment_open_for_a_quarter_of_an_hour_is_asked_for_though_its_hold_goes_on(settings):
+    settings.HOLD_MINUTES = 60
+    booking, payment = attempt()
+    assert payment.next_check_at - payment.created_at == timedelta(minutes=15)
+    f.capture_body(payment)
+    assert sweeps.close_open_payments() == 0  # not yet
+    Payment.objects.update(next_check_at=timezone.now())
+    assert sweeps.close_open_payments() == 1
+    booking.refresh_from_db()
+    assert booking.status == BookingStatus.CONFIRMED
+    assert violations() == {}
+
+
+def test_an_unpaid_one_is_asked_for_every_quarter_of_an_hour_and_ends_with_its_hold(settings):
+    settings.HOLD_MINUTES = 60
+    booking, payment = attempt()
+    Payment.objects.update(next_check_at=timezone.now())
+    sweeps.close_open_payments()
+    payment.refresh_from_db()
+    assert payment.status == Status.CREATED
+    assert timedelta(minutes=14) < payment.next_check_at - timezone.now() <= timedelta(minutes=15)
+    f.lapse(booking)
+    Payment.objects.update(next_check_at=timezone.now())
+    sweeps.close_open_payments()
+    payment.refresh_from_db()
+    assert payment.status == Status.EXPIRED
 
 
 def test_the_sweep_asks_again_when_the_gateway_did_not_answer(settings, tmp_path):

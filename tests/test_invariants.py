@@ -458,6 +458,20 @@ def cash_that_went_into_a_drawer_after_it_was_counted():
     return drawer
 
 
+MARKED = "7h what is marked as booked has its paper, and only that"
+
+
+@fault(MARKED)
+def a_payment_marked_as_booked_without_a_receipt():
+    payment = f.paid(f.window()).payments.get()
+    return change(payment, in_books=True)
+
+
+@fault(MARKED)
+def a_refund_with_a_credit_note_that_would_get_another():
+    return change(refunded_and_booked(), in_books=False)
+
+
 PAID_OUT = "7g a payout is in the ledger once it is paid, and not before"
 
 

@@ -11,7 +11,7 @@ from bookings import actions as places
 from payments import actions, counter, ledger_actions, ledger_steps, sweeps
 from payments.ledger_models import LedgerEntry, Receipt, ReceiptSeries
 from payments.management.commands.check_invariants import violations
-from payments.models import Payment
+from payments.models import Payment, Refund
 from tests import factories as f
 from tests.racing import Meeting, at_once, without_locks
 from tests.test_races import unwatched  # noqa: F401  (a fixture)
@@ -223,6 +223,26 @@ def test_rivals_number_receipts_without_a_gap(fair, monkeypatch, request):
     meeting = Meeting(2, at='FROM "payments_receiptseries"', patience=0.3 if fair else 20)
     results = at_once(*(lambda p=p: ledger_actions.book_payment(p.pk) for p in payments), meeting=meeting)
     assert (results == [True, True] and numbers() == [1, 2] and violations() == {}) is fair
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["payment", "refund"])
+def test_of_two_workers_with_the_same_sum_in_hand_one_books_it_and_the_other_goes_on(what):
+    """Who waits for the row must see that it is marked by now: a subquery would still have the old one."""
+    booking = f.paid(f.window())
+    payment = booking.payments.get()
+    if what == "payment":
+        book, pk = ledger_actions.book_payment, payment.pk
+    else:
+        sweeps.book_ledger()
+        places.cancel(booking.pk, reason="ill")
+        sweeps.make_refunds()
+        sweeps.send_refunds()
+        book, pk = ledger_actions.book_refund, Refund.objects.get().pk
+    meeting = Meeting(2, at=f'UPDATE "payments_{what}"', patience=0.3)
+    assert sorted(at_once(*[lambda: book(pk)] * 2, meeting=meeting), key=str) == [False, True]
+    assert violations() == {}
 
 
 @pytest.mark.postgres

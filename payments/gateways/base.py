@@ -5,7 +5,7 @@ payment or refund; it goes to the gateway as idempotency key, receipt and metada
 nothing personal goes with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -157,6 +157,15 @@ class Captures(Protocol):
 
         Answers or gives up (retryable) within four seconds: a webhook waits for it.
         """
+
+
+@runtime_checkable
+class KeepsBook(Protocol):
+    """Of a gateway that can list what it did, so that its book and ours can be compared."""
+
+    def list_payments(self, since: datetime, until: datetime) -> Iterator[Event]:
+        """Every `captured`, `refund_done` and `refund_failed` whose payment or refund the gateway
+        began between the two. Asks page by page, as it is read."""
 
 
 @runtime_checkable

@@ -178,6 +178,16 @@ class Demo:
             raise GatewayError("Demo: this key came with another refund", retryable=False)
         return RefundResult(status="done", gateway_refund=event.gateway_refund)
 
+    def list_payments(self, since: datetime, until: datetime) -> Iterator[Event]:
+        with self._book.page() as db:
+            rows = db.execute(
+                "SELECT body FROM events WHERE name IN ('payment.captured', 'refund.done')"
+                " AND json_extract(body, '$.created') BETWEEN ? AND ? ORDER BY at",
+                (int(since.timestamp()), int(until.timestamp())),
+            ).fetchall()
+        for row in rows:
+            yield from self.parse(row["body"])
+
     # --- What its page does -------------------------------------------------------------------
 
     def order(self, key: str) -> DemoOrder | None:

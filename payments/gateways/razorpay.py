@@ -2,7 +2,8 @@
 
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -171,6 +172,20 @@ class Razorpay:
         status = REFUND_STATUS.get(text(refund.get("status")), "pending")
         return RefundResult(status=status, gateway_refund=refund["id"])
 
+    def list_payments(self, since: datetime, until: datetime) -> Iterator[Event]:
+        """Payments, then refunds, newest first: what is made meanwhile moves the pages on, so that one may
+        come twice, and none is missed."""
+        span = {"from": int(since.timestamp()), "to": int(until.timestamp())}
+        for payment in _listed(self._api.payment.all, span):
+            name = _name(payment)
+            if name == "payment.captured":
+                yield self._event(name, _fetched(name, payment), {"payment": payment})
+        for refund in _listed(self._api.refund.all, span):
+            name = f"refund.{text(refund.get('status'))}"
+            event = self._event(name, _fetched(name, refund), {"refund": refund})
+            if event.kind != "other":
+                yield event
+
     def verify_checkout(self, order_id: str, payment_id: str, signature: str) -> bool:
         """Whether Razorpay signed that this payment was made for this order.
 
@@ -269,6 +284,14 @@ def _items(call: Callable[..., dict], *args) -> list[dict]:
     oldest_first = items[::-1]
     oldest_first.sort(key=lambda thing: whole(thing.get("created_at")))  # in whole seconds
     return oldest_first
+
+
+def _listed(call: Callable[..., dict], span: dict) -> Iterator[dict]:
+    """Everything made in a span of time, a hundred at a time."""
+    skip = 0
+    while page := _items(call, {**span, **MANY, "skip": skip}):
+        yield from page
+        skip += len(page)
 
 
 def _name(payment: dict) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -177,6 +177,20 @@ class Stripe:
             reason=text(refund.get("failure_reason")),
         )
 
+    def list_payments(self, since: datetime, until: datetime) -> Iterator[Event]:
+        """PaymentIntents that succeeded, then refunds: docs.stripe.com/api/pagination."""
+        lists = {
+            "payment_intent.succeeded": self._api.payment_intents.list,
+            "refund.updated": self._api.refunds.list,
+        }
+        for name, ask in lists.items():
+            for thing in _listed(ask, since, until):
+                if name == "refund.updated" or thing.get("status") == "succeeded":
+                    live = thing.get("livemode", self.live) is True  # a refund does not say
+                    event = _event(name, thing, dedupe_key=f"listed:{thing['id']}", live=live)
+                    if event.kind != "other":
+                        yield event
+
     def _intent(self, order: Order) -> dict:
         return {
             **_money(order.amount_minor, order.currency),
@@ -310,6 +324,17 @@ def _is_session(reference: str) -> bool:
 def _id(value: object) -> str:
     """Of a reference or of the expanded object in its place."""
     return text(value.get("id") if isinstance(value, dict) else value)
+
+
+def _listed(ask: Callable[..., stripe.StripeObject], since: datetime, until: datetime) -> Iterator[dict]:
+    """Everything made between the two, a hundred at a time."""
+    form = {"created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())}, "limit": 100}
+    more = True
+    while more:
+        page = _call(ask, form, needs="data", shape=list)
+        yield from page["data"]
+        more = page.get("has_more") is True and bool(page["data"])
+        form["starting_after"] = page["data"][-1]["id"] if more else ""
 
 
 def _call(ask: Callable[..., stripe.StripeObject], *args, needs: str = "id", shape: type = str) -> dict:

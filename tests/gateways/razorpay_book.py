@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from copy import deepcopy
 from http.client import HTTPException
 from urllib.error import HTTPError
@@ -48,6 +48,9 @@ class Book:
         self.requests: list[dict] = []
         self.faults: list[str] = []
         self.chaos: tuple[random.Random, dict[str, float]] = random.Random(0), {}
+        self.chaotic = ("GET", "POST")
+        self.thrown: Counter[str] = Counter()
+        """What went wrong with how many calls, by "POST 500"."""
         self.answers: dict[str, tuple[str, dict]] = {}
         self.in_flight: set[str] = set()
         self.slowness = 1.0
@@ -143,10 +146,17 @@ class Book:
 
     # --- What payers and banks do ---------------------------------------------------------------
 
-    def pay(self, order_id: str, notes: dict | None = None) -> dict:
-        """A card that works, captured by itself. Returns the payment."""
+    def pay(self, order_id: str, notes: dict | None = None, amount: int | None = None) -> dict:
+        """A card that works, captured by itself; an `amount` is another than was asked. Returns the payment."""
         with self.lock:
-            return self._captured(self.authorize(order_id, notes))
+            payment = self.authorize(order_id, notes)
+            payment["amount"] = amount or payment["amount"]
+            return self._captured(payment)
+
+    def receive(self, amount: int, currency: str) -> dict:
+        """Money of somebody else's sale through the same account."""
+        with self.lock:
+            return self.pay(self.create_order({"amount": amount, "currency": currency})["id"])
 
     def authorize(self, order_id: str, notes: dict | None = None) -> dict:
         """The same where the account captures by hand. `notes` are the browser's."""
@@ -277,11 +287,15 @@ class Book:
             raise Refused("The id provided does not exist")
         return thing
 
-    def fault(self) -> str:
+    def fault(self, method: str) -> str:
         """What goes wrong with the next call."""
-        if self.faults:
-            return self.faults.pop(0)
-        dice, rates = self.chaos
+        fault = self.faults.pop(0) if self.faults else self._thrown(method)
+        if fault:
+            self.thrown[f"{method} {fault}"] += 1
+        return fault
+
+    def _thrown(self, method: str) -> str:
+        dice, rates = self.chaos if method in self.chaotic else (random, {})
         throw = dice.random()
         for name, rate in rates.items():
             throw -= rate

@@ -16,17 +16,20 @@ RAZORPAY_KEY_SECRET=stand_in_secret):
 Then /v1/checkout.js and /v1/checkout/embedded open a page with a Pay, a Decline and a Leave button,
 every event is posted to the webhook, and /_control/<name> takes JSON:
 
-    pay, decline, authorize, pay_late, lapse, dispute, settle_refund, fail_refund {"id"}
+    pay {"id", "amount"}          the amount only where it is another than was asked
+    decline, authorize, pay_late, lapse, dispute, settle_refund, fail_refund {"id"}
     move_dispute {"id", "status"} under_review, action_required, won, lost, closed
     refund {"id", "amount"}       from the dashboard, without a key of ours
+    receive {"amount", "currency"}     of another sale through the same account
     fault {"names": […]}          for the next calls, one each
-    chaos {"rates": {"500": 0.1}, "seed": 1}     for any call from now on
+    chaos {"rates": {"500": 0.1}, "seed": 1}     for any call from now on, or for those of "methods"
     slow_refunds {"on": true}     refunds stay pending until settle_refund or fail_refund
     webhook {"url", "secret", "copies", "scatter", "tries", "hold"}     see Courier
     deliver {"events": [2, 0, 0]} these events of the book again, in this order; the answers' statuses
 
 GET /_control/book has every object, what was not yet delivered, and the sums; /_control/requests
-what was asked; /_control/events the bodies.
+what was asked; /_control/events the bodies (POST {"from": 7}: those after the first seven); /_control/thrown
+how often chaos struck.
 """
 
 import argparse
@@ -104,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         with book.lock:
             asked = {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
             book.requests.append(asked)
-            fault = book.fault()
+            fault = book.fault(self.command)
         if not self._authenticated():
             raise Refused("Authentication failed", status=401)
         if fault == "hang":
@@ -290,12 +293,16 @@ def routed(call: str) -> tuple[Callable[[Book, dict], dict], dict]:
     raise Refused("The requested URL was not found on the server.", status=404)
 
 
-LEVERS = ["pay", "decline", "authorize", "pay_late", "lapse", "dispute", "settle_refund", "fail_refund"]
+LEVERS = ["decline", "authorize", "pay_late", "lapse", "dispute", "settle_refund", "fail_refund"]
 
 
 def control(book: Book, name: str, asked: dict) -> dict:
     """The levers of a stand-in that runs as its own process."""
     match name:
+        case "pay":
+            return deepcopy(book.pay(asked["id"], amount=asked.get("amount")))
+        case "receive":
+            return deepcopy(book.receive(**asked))
         case _ if name in LEVERS:
             return deepcopy(getattr(book, name)(asked["id"]))
         case "move_dispute":
@@ -307,6 +314,7 @@ def control(book: Book, name: str, asked: dict) -> dict:
             book.faults += asked["names"]
         case "chaos":
             book.chaos = random.Random(asked.get("seed", 0)), asked["rates"]
+            book.chaotic = asked.get("methods", book.chaotic)
         case "slow_refunds":
             book.slow_refunds = asked["on"]
         case "webhook":
@@ -319,7 +327,10 @@ def control(book: Book, name: str, asked: dict) -> dict:
             return book.summary()
         case "events":
             with book.lock:
-                return {"events": [{"name": each, "body": body.decode()} for each, body in book.events]}
+                told = book.events[asked.get("from", 0) :]
+                return {"events": [{"name": each, "body": body.decode()} for each, body in told]}
+        case "thrown":
+            return dict(book.thrown)
         case "requests":
             with book.lock:
                 return {"requests": list(book.requests)}

@@ -12,17 +12,22 @@ As a process of its own, for storms, the bench and the browser (STRIPE_SECRET_KE
     python -m tests.gateways.stripe_server --port 12111 --webhook URL --secret whsec_…
 
 Then a Session's `url` shows a page with a Pay and a Decline button, every event is posted to the
-webhook, and /_control/<name> takes JSON: pay, decline, pay_later, clear, bounce, fail_refund, dispute
-{"id"}, close_dispute {"id", "status"}, fault {"names": […]}, webhook {"url", "secret"}; GET /_control/book lists every object, /_control/requests what was asked.
+webhook, and /_control/<name> takes JSON: pay {"id", "amount"}, decline, pay_later, clear, bounce, fail_refund, dispute
+{"id"}, close_dispute {"id", "status"}, fault {"names": […]}, refund {"payment_intent", "amount"} from the dashboard,
+receive {"amount", "currency"} of another sale, chaos {"rates": {"500": 0.1}, "seed": 1} for any POST from now on,
+webhook {"url", "secret"}; GET /_control/book lists every object, /_control/requests what was asked,
+/_control/thrown how often chaos struck, /_control/events the bodies (POST {"from": 7}: the later ones).
 """
 
 import argparse
 import json
+import random
 import re
 import signal
 import sys
 import threading
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -33,9 +38,9 @@ from uuid import uuid4
 
 from stripe import WebhookSignature
 
-FAULTS = "500", "html", "garbage", "hang", "drop"
+FAULTS = "500", "html", "garbage", "hang", "drop", "slow"
 """For one call each: Stripe's own 500; a proxy's page; 200 with half a JSON; no answer; the work
-done, but the line cut before the answer. Anything that starts like JSON is the answer itself, and
+done, but the line cut before the answer; the work done only `book.slowness` seconds later. Anything that starts like JSON is the answer itself, and
 "" lets a call pass."""
 PAGE = b"""<!doctype html><html lang=en><meta name=viewport content="width=device-width">
 <title>Stand-in</title><h1>A stand-in for Stripe</h1><form method=post><button name=act value=pay>Pay</button>
@@ -57,12 +62,27 @@ class Book:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.objects: dict[str, dict] = {}
+        self.kinds: defaultdict[str, list[dict]] = defaultdict(list)
         self.events: list[dict] = []
         self.requests: list[dict] = []
         self.faults: list[str] = []
+        self.chaos: tuple[random.Random, dict[str, float]] = random.Random(0), {}
+        self.thrown: Counter[str] = Counter()
+        """What went wrong with how many calls, by "POST 500"."""
+        self.slowness = 1.0
         self.answers: dict[str, tuple[tuple, dict]] = {}
         self.url = ""
         self.webhook: dict | None = None
+
+    def fault(self, method: str) -> str:
+        """What goes wrong with the next call; chaos strikes those that change something."""
+        dice, rates = self.chaos if method == "POST" else (random, {})
+        names = [*rates, ""]
+        weights = [*rates.values(), 1 - sum(rates.values())]
+        fault = self.faults.pop(0) if self.faults else dice.choices(names, weights)[0]
+        if fault:
+            self.thrown[f"{method} {fault}"] += 1
+        return fault
 
     # --- The API: one method per call, params in, object out -----------------------------------
 
@@ -135,14 +155,15 @@ class Book:
         return refund
 
     def list_refunds(self, params: dict) -> dict:
-        found = [o for o in self._all("refund") if o["payment_intent"] == params["payment_intent"]]
-        return _list(found, limit=int(params.get("limit", 10)))
-
-    def list_sessions(self, params: dict) -> dict:
-        return self._since("checkout.session", params)
+        intent = params.get("payment_intent")
+        found = [o for o in self._all("refund") if intent in (None, o["payment_intent"])]
+        return _page(found, params)
 
     def list_payment_intents(self, params: dict) -> dict:
-        return self._since("payment_intent", params)
+        return self._public_page("payment_intent", params)
+
+    def list_sessions(self, params: dict) -> dict:
+        return self._public_page("checkout.session", params)
 
     def expire_session(self, params: dict) -> dict:
         session = self.get(params["id"])
@@ -166,13 +187,16 @@ class Book:
 
     # --- What payers and banks do ---------------------------------------------------------------
 
-    def pay(self, id_: str) -> dict:
-        """A card that works, for an open Session or a PaymentIntent. Returns the PaymentIntent."""
+    def pay(self, id_: str, amount: int | None = None) -> dict:
+        """A card that works, for an open Session or a PaymentIntent; an `amount` is another than was
+        asked. Returns the PaymentIntent."""
         with self.lock:
             session, intent = self._tried(id_)
+            intent["amount"] = amount or intent["amount"]
             charge = self._succeed(intent)
             if session:
                 session.update(status="complete", payment_status="paid", url=None)
+                session["amount_total"] = intent["amount"]
                 session["customer_details"] = charge["billing_details"]
                 self._tell("checkout.session.completed", session)
             return intent
@@ -257,6 +281,11 @@ class Book:
             self._tell("payment_intent.payment_failed", intent)
             return intent
 
+    def receive(self, amount: int, currency: str) -> dict:
+        """Money of somebody else's sale through the same account."""
+        with self.lock:
+            return self.pay(self._intent(amount=amount, currency=currency.lower(), metadata={})["id"])
+
     def fail_refund(self, id_: str) -> dict:
         """The bank sends a refund back, days later: docs.stripe.com/refunds#failed-refunds."""
         with self.lock:
@@ -294,6 +323,7 @@ class Book:
         thing = {"id": f"{prefix}_{uuid4().hex}", "object": kind, "created": int(time.time())}
         thing |= {"livemode": False} | facts
         self.objects[thing["id"]] = thing
+        self.kinds[kind].append(thing)
         return thing
 
     def _intent(self, **facts) -> dict:
@@ -352,17 +382,12 @@ class Book:
     def _known(self, customer: str | None) -> str | None:
         return self.get(customer)["id"] if customer else None
 
-    def _since(self, kind: str, params: dict) -> dict:
-        """A page of what was made since a time, the newest first."""
-        since = int(params.get("created", {}).get("gte", 0))
-        found = [thing for thing in self._all(kind) if thing["created"] >= since]
-        if after := params.get("starting_after"):
-            found = found[: [thing["id"] for thing in found].index(after)]
-        page = _list(found, limit=int(params.get("limit", 10)))
+    def _public_page(self, kind: str, params: dict) -> dict:
+        page = _page(self._all(kind), params)
         return page | {"data": [self.public(thing) for thing in page["data"]]}
 
     def _all(self, kind: str) -> list[dict]:
-        return [thing for thing in self.objects.values() if thing["object"] == kind]
+        return self.kinds[kind]
 
     def _tell(self, name: str, thing: dict) -> None:
         event = {
@@ -430,7 +455,7 @@ class Handler(BaseHTTPRequestHandler):
         with book.lock:
             asked = {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": body}
             book.requests.append(asked)
-            fault = book.faults.pop(0) if book.faults else ""
+            fault = book.fault(self.command)
         if not self.headers.get("Authorization", "").startswith("Bearer sk_test_"):
             raise Refused("Invalid API Key provided", status=401)
         if fault == "hang":
@@ -446,6 +471,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, fault.encode())
         else:
             try:
+                if fault == "slow":
+                    self.server.stopping.wait(book.slowness)
                 with book.lock:
                     answer = self._done(path, params, key)
             except Refused:
@@ -524,10 +551,25 @@ def routed(call: str) -> tuple[Callable[[Book, dict], dict], dict]:
 def control(book: Book, name: str, asked: dict) -> dict:
     """The levers of a stand-in that runs as its own process."""
     match name:
-        case "pay" | "decline" | "pay_later" | "clear" | "bounce" | "fail_refund" | "dispute":
+        case "pay":
+            return book.public(book.pay(asked["id"], asked.get("amount")))
+        case "decline" | "pay_later" | "clear" | "bounce" | "fail_refund" | "dispute":
             return book.public(getattr(book, name)(asked["id"]))
         case "close_dispute":
             return book.public(book.close_dispute(asked["id"], asked["status"]))
+        case "refund":
+            with book.lock:
+                return book.public(book.create_refund(asked))
+        case "receive":
+            return book.public(book.receive(**asked))
+        case "chaos":
+            book.chaos = random.Random(asked.get("seed", 0)), asked["rates"]
+        case "events":
+            with book.lock:
+                told = book.events[asked.get("from", 0) :]
+                return {"events": [{"name": each["type"], "body": json.dumps(each)} for each in told]}
+        case "thrown":
+            return dict(book.thrown)
         case "fault":
             book.faults += asked["names"]
         case "webhook":
@@ -591,8 +633,18 @@ def _with_lists(value):
 
 
 def _list(things: list[dict], limit: int = 10) -> dict:
-    newest = [deepcopy(thing) for thing in reversed(things)]
-    return {"object": "list", "data": newest[:limit], "has_more": len(newest) > limit, "url": "/v1"}
+    newest = [deepcopy(thing) for thing in things[: -limit - 1 : -1]]
+    return {"object": "list", "data": newest, "has_more": len(things) > limit, "url": "/v1"}
+
+
+def _page(things: list[dict], params: dict) -> dict:
+    """Newest first, ten unless asked, a hundred at most; by the time they were made, after one of them."""
+    made, limit = params.get("created", {}), min(int(params.get("limit", 10)), 100)
+    since, until = int(made.get("gte", 0)), int(made.get("lte", 2**53))
+    found = [thing for thing in things if since <= thing["created"] <= until]
+    if after := params.get("starting_after"):
+        found = found[: [thing["id"] for thing in found].index(after)]
+    return _list(found, limit)
 
 
 def _body(event: dict) -> bytes:

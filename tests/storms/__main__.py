@@ -18,9 +18,9 @@ import django
 
 from tests.gateways import stripe_server
 from tests.services import free_port
-from tests.storms import site
+from tests.storms import site, soaking
 
-SCENARIOS = "free", "held", "unreserved", "copies"
+SCENARIOS = "free", "held", "unreserved", "copies", "soak"
 WITHOUT_LOCK = "tests/storms/without_lock.py"
 
 
@@ -32,9 +32,16 @@ def main() -> None:
     parser.add_argument("--places", type=int, default=15)
     parser.add_argument("--gateway", choices=["demo", "stripe"], default="demo")
     parser.add_argument("--without-lock", action="store_true", help="the negative control")
+    parser.add_argument(
+        "--payments", type=int, default=int(os.environ.get("SOAK_PAYMENTS", "200")), help="of a soak"
+    )
+    parser.add_argument("--seconds", type=float, default=7200, help="for which a soak makes payments at most")
+    parser.add_argument("--plant", action="store_true", help="a soak's negative control")
     asked = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and tidy up
+    if asked.scenario == "soak":
+        return soaking.main(asked.payments, seconds=asked.seconds, plant=asked.plant)
     with ExitStack() as services:
         folder = Path(services.enter_context(tempfile.TemporaryDirectory(prefix="clinic-storm-")))
         port = free_port()

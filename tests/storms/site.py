@@ -133,9 +133,9 @@ def serving(port: int, folder: Path, *options: str, app="clinic.wsgi") -> Iterat
 
 
 @contextmanager
-def working(folder: Path, processes: int = 2) -> Iterator[None]:
+def working(folder: Path, processes: int = 2, interval: float = 0.2) -> Iterator[None]:
     """Workers that look for due work again and again, as in production, only more often."""
-    command = [sys.executable, "manage.py", "worker", "--interval", "0.2"]
+    command = [sys.executable, "manage.py", "worker", "--interval", str(interval)]
     with (folder / "worker.log").open("wb") as output:
         workers = [start(*command, cwd=ROOT, stdout=output, stderr=STDOUT) for _ in range(processes)]
     try:

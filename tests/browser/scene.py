@@ -10,6 +10,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from bookings import actions, desk
 from bookings.models import Booking
 from clinic.models import Doctor, ReviewItem, Service, ServiceCategory, User
+from payments import actions as payment_actions
 from payments import counter, sweeps
 from payments.drawer_actions import open_drawer
 from payments.drawer_models import Drawer
@@ -153,6 +154,13 @@ class Scene:
     def order(self) -> Payment:
         """Somebody is on the demo gateway's page."""
         return factories.attempt(factories.hold(self.window, factories.guest(name="Jaya Nair")))
+
+    @cached_property
+    def ordered(self) -> Booking:
+        """Somebody is about to pay at Razorpay."""
+        booking = factories.hold(self.window, factories.guest(name="Meena Iyer"))
+        payment_actions.start(booking, "razorpay")
+        return booking
 
     @cached_property
     def service(self) -> Service:

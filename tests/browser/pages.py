@@ -281,6 +281,7 @@ MORE = {
         who=MANAGER,
         arguments=lambda scene: [scene.review.pk],
     ),
+    "appointments, to pay": Stop(name="appointments", who="undecided@demo.clinic"),
     "appointments, none": Stop(name="appointments", who=NEWCOMER),
     "sign in, wrong": Stop(name="account_login", then=press("Sign in")),
     "sign up, wrong": Stop(name="account_signup", then=press("Make an account")),

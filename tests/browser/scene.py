@@ -185,6 +185,14 @@ class Scene:
         return account
 
     @cached_property
+    def undecided(self) -> User:
+        """Somebody who has not paid yet, and has a visit that was cancelled."""
+        account = factories.user(email="undecided@demo.clinic", password=PASSWORD, name="Nisha Rawat")
+        factories.hold(self.window, factories.guest(name="Nisha Rawat"), booked_by=account)
+        actions.cancel(factories.paid(factories.window(), booked_by=account).pk, actor=self.reception)
+        return account
+
+    @cached_property
     def operator(self) -> User:
         """Somebody who may do everything."""
         return factories.user(

@@ -265,6 +265,10 @@ class RefundQuerySet(LockingQuerySet):
         """In somebody's hands at this moment."""
         return self.filter(status=RefundStatus.SENDING)
 
+    def sent(self):
+        """The gateway has taken them on, or done them."""
+        return self.filter(status__in=(RefundStatus.PENDING, RefundStatus.DONE))
+
     def to_send(self, now):
         """Due ones; those whose sender died, when its lease is over; and those on their way for
         long, to be asked after (the same call under the same key sends nothing twice)."""

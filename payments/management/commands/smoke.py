@@ -27,8 +27,6 @@ from schedules.states import Status as Window
 SLUG = "smoke-test"
 FEE_MINOR = 10_000
 """More than any gateway's least amount, whatever the currency."""
-SOON = 60
-"""Seconds in which a running worker has made a receipt and sent a refund, and a gateway has told of a payment."""
 
 
 class Command(BaseCommand):
@@ -46,12 +44,15 @@ class Command(BaseCommand):
             default=600,
             help="seconds in which a person pays, where none but a person can",
         )
+        parser.add_argument(
+            "--patience", type=int, default=60, help="seconds for a webhook to come, and for the worker"
+        )
 
-    def handle(self, *, base_url, gateway, wait, **options):
+    def handle(self, *, base_url, gateway, wait, patience, **options):
         """One line a step, exit code 1 at the first that fails. It cleans up however it ends."""
         paying = gateway_in_test_mode(gateway)
         doctor = open_doctor()
-        self.base, self.walk = base_url.rstrip("/"), Walk(base_url)
+        self.base, self.walk, self.patience = base_url.rstrip("/"), Walk(base_url), patience
         try:
             self.site_is_up()
             self.free_visit(open_window(doctor, clock(8), clock(9), 0))
@@ -98,10 +99,10 @@ class Command(BaseCommand):
         self.number(booking)
         payment = booking.payments.bought().get()
         told = GatewayEvent.objects.filter(payment=payment).exists
-        until(told, SOON, f"no webhook of {gateway.name} came: look at its address and its secret")
+        until(told, self.patience, f"no webhook of {gateway.name} came: look at its address and its secret")
         self.said("the webhook came, and its signature was good")
         receipts = Receipt.objects.of(booking).exists
-        until(receipts, SOON, "no receipt was made: does the worker run?")
+        until(receipts, self.patience, "no receipt was made: does the worker run?")
         self.said(f"receipt {Receipt.objects.of(booking)[0]}")
         self.cancel(booking)
         refund = self.refunded(booking)
@@ -148,7 +149,7 @@ class Command(BaseCommand):
     def refunded(self, booking: Booking) -> Refund:
         """All of it, sent or taken on by the gateway, and told on the patient's page."""
         gone = Refund.objects.of(booking).sent()
-        until(gone.exists, SOON, "the refund was not sent: does the worker run?")
+        until(gone.exists, self.patience, "the refund was not sent: does the worker run?")
         refund = gone.get()
         if refund.amount_minor != booking.price_minor:
             raise WrongTurn(f"{refund.amount} went back of {booking.price}")

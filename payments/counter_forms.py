@@ -70,17 +70,21 @@ class WalkInForm(forms.Form):
         return self.windows.get(str(self["schedule"].value()))
 
     @cached_property
+    def number(self) -> str:
+        """The phone number that is typed, once it is one."""
+        try:
+            return self.fields["phone"].clean(self["phone"].value()) or ""
+        except forms.ValidationError:
+            return ""
+
+    @cached_property
     def people(self) -> list[Patient]:
         """Everyone on the phone number that is typed, each person once: a guest who booked online
         three times is three patients. The one with a place in this window comes first, and has
         it as `place`; then the latest."""
-        try:
-            phone = self.fields["phone"].clean(self["phone"].value())
-        except forms.ValidationError:
+        if not self.number:
             return []
-        if not phone:
-            return []
-        found = list(Patient.objects.on_phone(phone).order_by("-pk")[:50])
+        found = list(Patient.objects.on_phone(self.number).order_by("-pk")[:50])
         places = live_places([patient.pk for patient in found], self.window.pk) if self.window else {}
         each = {}
         for patient in sorted(found, key=lambda p: p.pk not in places):

@@ -326,6 +326,10 @@ class RefundQuerySet(BookedOnceQuerySet):
         """Due, and never tried: of these the gateway cannot have heard."""
         return self.filter(status=RefundStatus.DUE, tries=0)
 
+    def sent(self):
+        """The gateway has taken them on, or done them."""
+        return self.filter(status__in=(RefundStatus.PENDING, RefundStatus.DONE))
+
     def to_send(self, now):
         """Due ones; those whose sender died, when its lease is over; and those on their way for
         long, to be asked after (the same call under the same key sends nothing twice). None of a

@@ -12,13 +12,14 @@ from bookings.queries import Ticket, ticket
 from bookings.refund_rules import percent_back, why_not_own, words
 from bookings.states import OCCUPYING
 from bookings.states import Status as BookingStatus
+from clinic import money
 from clinic.models import ReviewItem
 from payments import gateways
 from payments.dispute_models import Dispute
 from payments.gateways.base import Event
 from payments.ledger_models import Receipt
 from payments.models import Payment, Refund
-from payments.states import Outcome, Status
+from payments.states import Outcome, RefundStatus, Status
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,34 @@ class LiveTicket(Ticket):
             return _("The payment was declined and nothing was charged. Your place is still held: try again.")
         if booking.status == BookingStatus.CANCELLED and booking.refund_percent == 0 and booking.price_minor:
             return _("This booking was cancelled. By the rules it was sold with, nothing comes back.")
+        if booking.status == BookingStatus.CANCELLED and self.is_awaited:
+            return _("This booking was cancelled. %(sum)s.") % {"sum": self.awaited}
         return super().next_step
+
+    @property
+    def is_awaited(self) -> bool:
+        """Money is due back, and no refund was made yet."""
+        return (
+            self.booking.refund_due_at is not None and bool(self.booking.refund_percent) and not self.refunds
+        )
+
+    @property
+    def awaited(self) -> str:
+        minor = self.booking.price_minor * self.booking.refund_percent // 100
+        return _("%(amount)s goes back to you") % {"amount": money.display(minor, self.booking.currency)}
 
     @property
     def is_over(self) -> bool:
         """Nothing will change any more: neither the visit nor money that goes back."""
         booking = self.booking
         gone = super().is_over or booking.status == BookingStatus.OVERFLOW
-        awaited = booking.refund_due_at is not None and booking.refund_percent
-        return gone and all(refund.is_ended for refund in self.refunds) and bool(self.refunds or not awaited)
+        return gone and all(refund.is_ended for refund in self.refunds) and not self.is_awaited
+
+    @property
+    def poll_seconds(self) -> int:
+        """Soon again while our own worker is at it; a bank takes its time."""
+        ours = any(refund.status in (RefundStatus.DUE, RefundStatus.SENDING) for refund in self.refunds)
+        return 4 if self.is_awaited or ours else super().poll_seconds
 
     @property
     def is_lost(self) -> bool:
@@ -71,12 +91,14 @@ class LiveTicket(Ticket):
 
     @property
     def money_moves(self) -> bool:
-        return any(not refund.is_ended for refund in self.refunds)
+        return self.is_awaited or any(not refund.is_ended for refund in self.refunds)
 
     @property
     def money(self) -> list[str]:
         """What was paid, and what became of each sum that goes back, a line each."""
         booking, said = self.booking, [refund.in_words for refund in self.refunds]
+        if self.is_awaited:
+            return [self.awaited]
         if booking.status not in OCCUPYING:
             return said
         if booking.free_reason or not booking.price_minor:

@@ -60,6 +60,9 @@ def test_cancelling_gives_the_sum_back_and_the_page_follows_it(client):
     assert answer.redirect_chain == [(booking.get_absolute_url(), 303)]
     assert "You get ₹500 back." in answer.content.decode()
     assert state(booking) == (Status.CANCELLED, 100)
+    # Also before the worker has seen it, and once the message above has gone.
+    shown = client.get(booking.get_absolute_url()).content.decode()
+    assert "₹500 goes back to you" in shown and "every 4s" in shown
     sweeps.make_refunds()
     assert "It is on its way" in client.get(booking.get_absolute_url()).content.decode()
     sweeps.send_refunds()

@@ -99,6 +99,12 @@ def test_without_javascript_find_answers_with_the_whole_page(client, reception):
     assert Booking.objects.count() == 0
 
 
+@pytest.mark.parametrize(("phone", "known"), [("98200 1", False), ("98200 99999", True)])
+def test_only_of_a_whole_number_it_is_said_that_nobody_is_known(client, reception, phone, known):
+    page = client.post("/admin/walk-in/find/", typed(running(), phone=phone), headers={"hx-request": "true"})
+    assert ("Nobody is known by this number" in page.content.decode()) == known
+
+
 def test_somebody_known_is_chosen_by_radio(client, reception):
     window = running()
     person = factories.patient(name="Asha Gurung", phone="+919820011111")

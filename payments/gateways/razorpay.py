@@ -43,9 +43,9 @@ REFUND_STATUS = {"processed": "done", "pending": "pending", "failed": "failed"}
 MANY = {"count": 100}
 """The longest list that Razorpay gives; by default it stops after ten."""
 
-CAPTURE_TIMEOUT = 1, 1.5
-"""Seconds to connect and to read. A capture is asked for inside a webhook, whose answer Razorpay awaits
-for five; what takes longer is found done by the next try."""
+CAPTURE_TIMEOUT = 0.5, 1.2
+"""Seconds to connect and to read, of a capture and of looking what became of it. It is asked for inside a
+webhook, whose answer Razorpay awaits for five; what takes longer is found done by the next try."""
 
 PASSING = {401, 403, 408, 409, 425, 429}
 """Statuses below 500 that may be another one tomorrow. 409: this very refund is still in flight.

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 PHONE = "+91 98200 54321"
 
@@ -38,6 +38,20 @@ def pay(page: Page, price: str = "₹500") -> str:
     go_to_the_bank(page)
     press_at_the_bank(page, f"Pay {price}")
     return number(page)
+
+
+def go_to_razorpay(page: Page) -> None:
+    page.get_by_role("button", name="UPI, card or netbanking").click()
+    page.wait_for_url("**/razorpay/")
+
+
+def press_in_checkout(page: Page, button: str) -> None:
+    """In Razorpay's frame over our page."""
+    checkout(page).get_by_role("button", name=button, exact=True).click()
+
+
+def checkout(page: Page) -> FrameLocator:
+    return page.frame_locator("iframe[title='Razorpay Checkout']")
 
 
 def number(page: Page) -> str:

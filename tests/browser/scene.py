@@ -11,6 +11,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from bookings import actions, desk
 from bookings.models import Booking
 from clinic.models import Doctor, ReviewItem, Service, ServiceCategory, User
+from payments import actions as payment_actions
 from payments import counter, sweeps
 from payments.drawer_actions import open_drawer
 from payments.drawer_models import Drawer
@@ -193,6 +194,13 @@ class Scene:
         return factories.attempt(factories.hold(self.window, factories.guest(name="Jaya Nair")))
 
     @cached_property
+    def ordered(self) -> Booking:
+        """Somebody is about to pay at Razorpay."""
+        booking = factories.hold(self.window, factories.guest(name="Meena Iyer"))
+        payment_actions.start(booking, "razorpay")
+        return booking
+
+    @cached_property
     def service(self) -> Service:
         category = ServiceCategory.objects.create(name="Check-ups")
         return Service.objects.create(
@@ -212,6 +220,14 @@ class Scene:
         """Somebody who has just signed up: no booking yet, and no verified address."""
         account = factories.user(email="newcomer@demo.clinic", password=PASSWORD, name="Zoya Khan")
         account.emailaddress_set.update(verified=False)
+        return account
+
+    @cached_property
+    def undecided(self) -> User:
+        """Somebody who has not paid yet, and has a visit that was cancelled."""
+        account = factories.user(email="undecided@demo.clinic", password=PASSWORD, name="Nisha Rawat")
+        factories.hold(self.window, factories.guest(name="Nisha Rawat"), booked_by=account)
+        actions.cancel(factories.paid(factories.window(), booked_by=account).pk, actor=self.reception)
         return account
 
     @cached_property

@@ -12,6 +12,7 @@ import time
 from collections import Counter, defaultdict
 from copy import deepcopy
 from http.client import HTTPException
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 from uuid import uuid4
@@ -60,6 +61,8 @@ class Book:
         self.balance: int | None = None
         """What refunds may take; None is enough for all."""
         self.courier: Courier | None = None
+        self.file: Path | None = None
+        """Where `save` keeps the objects, for a demo that is stopped and started again."""
 
     # --- The API: one method per call, params in, object out -----------------------------------
 
@@ -279,6 +282,20 @@ class Book:
                 "given_up": self.courier.given_up if self.courier else 0,
             }
 
+    def open(self, file: Path) -> None:
+        """Goes on with the objects that `file` holds, and keeps them there from now on."""
+        self.file = file
+        for thing in json.loads(file.read_text()) if file.exists() else []:
+            self._shelve(thing)
+
+    def save(self) -> None:
+        if self.file:
+            with self.lock:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                new = self.file.with_suffix(".new")
+                new.write_text(json.dumps(list(self.objects.values())))
+                new.replace(self.file)
+
     # --- Inside -----------------------------------------------------------------------------------
 
     def get(self, id_: str, kind: str = "") -> dict:
@@ -306,6 +323,9 @@ class Book:
     def _add(self, prefix: str, kind: str = "", **facts) -> dict:
         thing = {"id": f"{prefix}_{uuid4().hex[:14]}", "entity": kind or prefix, **facts}
         thing["created_at"] = int(time.time())
+        return self._shelve(thing)
+
+    def _shelve(self, thing: dict) -> dict:
         self.objects[thing["id"]] = thing
         of = thing.get("receipt") or thing.get("order_id") or thing.get("payment_id")
         for place in {"", of or ""}:

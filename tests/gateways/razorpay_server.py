@@ -11,9 +11,9 @@ an order's notes are not on its payments, events come late, twice and in any ord
 As a process of its own, for storms, the bench and the browser (RAZORPAY_KEY_ID=rzp_test_…,
 RAZORPAY_KEY_SECRET=stand_in_secret):
 
-    python -m tests.gateways.razorpay_server --port 12112 --webhook URL --secret whsec_…
+    python -m tests.gateways.razorpay_server --port 12112 --webhook URL --secret whsec_… [--book FILE]
 
-Then /v1/checkout.js and /v1/checkout/embedded open a page with a Pay, a Decline and a Leave button,
+With a file it remembers orders, payments and refunds when it is started again. Then /v1/checkout.js and /v1/checkout/embedded open a page with a Pay, a Decline and a Leave button,
 every event is posted to the webhook, and /_control/<name> takes JSON:
 
     pay {"id", "amount"}          the amount only where it is another than was asked
@@ -45,10 +45,12 @@ from contextlib import contextmanager
 from copy import deepcopy
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.gateways.razorpay_book import KEY_SECRET, Book, Courier, Refused
 
+WEBHOOK_SECRET = "whsec_stand_in"
 FAULTS = "500", "html", "garbage", "empty", "busy", "hang", "drop", "slow"
 """Razorpay's own 500; a proxy's page; 200 with half a JSON; 200 with nothing; 429; no answer; the
 work done, but the line cut before the answer; the work begun, and done only `book.slowness` seconds
@@ -81,6 +83,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
+        self.server.book.save()
 
     def _answer(self, body: str) -> None:
         address = urlsplit(self.path)
@@ -194,7 +197,9 @@ class Handler(BaseHTTPRequestHandler):
             hint = f"{book.decline(order_id, notes)['error_description']} Try again."
         order = book.get(order_id, "order")
         fields = "".join(_hidden(name, value) for name, value in form.items())
-        self._send(200, PAGE.format(hint=escape(hint), fields=fields, **order).encode())
+        shown = order["amount"] if order["currency"] in WHOLE else f"{order['amount'] / 100:.2f}"
+        page = PAGE.format(head=HEAD, sum=f"{order['currency']} {shown}", hint=escape(hint), fields=fields)
+        self._send(200, page.encode())
 
     def _send(self, status: int, answer: dict | bytes, kind: str = "text/html", headers=()) -> None:
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -214,16 +219,27 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+STYLE = """
+body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; color: #16202e; background: #eef1f6 }
+main { max-width: 24rem; margin: 0 auto; padding: 2rem 1.25rem }
+h1 { margin: 0; font-size: 1rem } .sum { margin: .5rem 0 1.5rem; font-size: 2.25rem; font-weight: 600 }
+[role=status]:not(:empty) { padding: .75rem 1rem; border-left: 4px solid #a33; background: #fff }
+button { display: block; width: 100%; min-height: 3rem; margin-top: .75rem; border: 1px solid #24427a;
+  border-radius: .5rem; font: inherit; color: #24427a; background: #fff } button[value=pay] { color: #fff; background: #24427a }
+small { display: block; margin-top: 1.5rem; color: #4a5567 }"""
 HEAD = (
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    "<title>Stand-in</title><h1>A stand-in for Razorpay</h1>"
+    f"<title>Stand-in</title><style>{STYLE}</style><main><h1>A stand-in for Razorpay</h1>"
 )
 PAGE = (
-    HEAD + "<p>{currency} {amount} (in its smallest unit)<p role=status>{hint}"
+    "{head}<p class=sum>{sum}<p role=status>{hint}</p>"
     "<form method=post action=/v1/checkout/embedded>{fields}"
     "<button name=act value=pay>Pay</button> <button name=act value=decline>Decline</button> "
-    "<button name=act value=leave>Leave</button></form></html>"
+    "<button name=act value=leave>Leave</button></form><small>Pretend money. In a real clinic Razorpay's own "
+    "checkout stands here.</small></main></html>"
 )
+WHOLE = {"JPY", "KRW", "VND", "CLP"}
+"""Currencies without a smaller unit."""
 SCRIPT = """\
 // What checkout.razorpay.com/v1/checkout.js offers: new Razorpay(options).open(), .on("payment.failed").
 (function () {
@@ -339,6 +355,18 @@ def control(book: Book, name: str, asked: dict) -> dict:
     return {}
 
 
+def beside(site: str, port: int, *more: str) -> tuple[list[str], dict[str, str]]:
+    """What starts a process of its own beside a clinic at `site`, and that clinic's settings for it."""
+    command = ["-m", "tests.gateways.razorpay_server", "--port", str(port), "--secret", WEBHOOK_SECRET]
+    return [*command, "--webhook", f"{site}/api/v1/webhooks/razorpay", *more], {
+        "PAYMENT_GATEWAYS": "demo,razorpay",
+        "RAZORPAY_KEY_ID": "rzp_test_stand_in",
+        "RAZORPAY_KEY_SECRET": KEY_SECRET,
+        "RAZORPAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "RAZORPAY_API_BASE": f"http://127.0.0.1:{port}",
+    }
+
+
 @contextmanager
 def serving(port: int = 0) -> Iterator[Server]:
     """The stand-in on loopback, until the block ends."""
@@ -361,13 +389,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--key-secret", default=KEY_SECRET, help="RAZORPAY_KEY_SECRET")
     parser.add_argument("--webhook", help="where every event is posted")
-    parser.add_argument("--secret", default="whsec_test", help="what signs it")
+    parser.add_argument("--secret", default=WEBHOOK_SECRET, help="what signs it")
+    parser.add_argument("--book", type=Path, help="remember orders, payments and refunds in this file")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = Server(asked.port, asked.key_secret)
+    if asked.book:
+        server.book.open(asked.book)
     if asked.webhook:
         server.book.courier = Courier(asked.webhook, asked.secret)
-    sys.stderr.write(f"Razorpay's stand-in on {server.url}\n")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -86,6 +86,22 @@ def test_razorpay_has_its_answer_in_five_seconds_though_its_own_api_hangs(razorp
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(("slowness", "seen_at_once"), [(0.4, True), (3, False)])
+def test_a_razorpay_that_is_slow_twice_has_its_answer_in_time_too(razorpay, attempt, slowness, seen_at_once):
+    """It captures by itself meanwhile, so that ours is refused late, and looking is slow as well."""
+    payment = razorpay.authorize(attempt.reference)
+    razorpay._captured(payment)
+    razorpay.slowness = slowness
+    razorpay.faults += ["slow", "slow"]
+    began = time.monotonic()
+    assert tell(razorpay, "payment.authorized") == [200]
+    assert time.monotonic() - began < 4
+    assert (seen(attempt) == BOUGHT) == seen_at_once
+    later(attempt)
+    sweeps.close_open_payments()
+    assert seen(attempt) == BOUGHT
+
+
 def test_the_worker_asks_soon_about_an_authorised_payment_and_does_not_end_it(razorpay, attempt):
     payment = razorpay.authorize(attempt.reference)
     razorpay.faults += ["500"]

@@ -5,7 +5,6 @@ from datetime import timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from bookings.states import Status as BookingStatus
 from clinic.transactions import action
 from payments import gateways, steps
 from payments.actions import ask
@@ -19,11 +18,13 @@ MONEY_MAY_COME = timedelta(days=3)
 
 
 def look_after(payment: Payment) -> None:
-    """Asks about an attempt whose time has come, and ends it once its hold is over. Raises GatewayError."""
-    booking = payment.booking
-    if booking.status == BookingStatus.HELD and not booking.hold_lapsed(timezone.now()):
+    """Asks about an attempt whose time has come, and ends it once its hold is over, or nothing is owed
+    any more. Raises GatewayError."""
+    booking, now = payment.booking, timezone.now()
+    until = booking.pay_until(payment.created_at)
+    if booking.awaits_money(now) and now < until:
         ask(payment)
-        _look_again(payment, booking.hold_expires_at)
+        _look_again(payment, until)
     else:
         close(payment)
 

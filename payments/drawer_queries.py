@@ -6,8 +6,11 @@ from datetime import date
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from bookings.models import Booking
+from bookings.queries import owed
 from clinic import money
 from payments.drawer_models import Drawer
+from payments.due_models import Concession
 from payments.models import Payment, Refund
 from payments.states import Method
 
@@ -30,7 +33,8 @@ class Line:
 
 
 def daily_close(day: date) -> dict:
-    """One of the clinic's days at the counter: a line for each receptionist, their sum, and the drawers.
+    """One of the clinic's days at the counter: a line for each receptionist, their sum, the drawers,
+    what of the day's visits is still owed, and what was let off.
 
     Money handed back is its drawer's; without a drawer it stands on a line of its own.
     """
@@ -57,4 +61,6 @@ def daily_close(day: date) -> dict:
         "lines": [lines[key] for key in sorted(lines)],
         "methods": Method.labels,
         "drawers": list(Drawer.objects.on(day).select_related("opened_by", "closed_by")),
+        "owed": owed(Booking.objects.on(day)),
+        "concessions": list(Concession.objects.made_on(day)),
     }

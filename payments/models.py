@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.models import Booking
 from clinic import money
 from clinic.transactions import LockingQuerySet
-from payments import ledger_models  # noqa: F401  (Django looks for models here)
+from payments import due_models, ledger_models  # noqa: F401  (Django looks for models here)
 from payments.drawer_models import Drawer
 from payments.inbox_models import GatewayEvent  # noqa: F401  (its readers look for it here)
 from payments.states import (

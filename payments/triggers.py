@@ -1,8 +1,8 @@
-"""What SQLite refuses by itself; PostgreSQL has the same from migrations 0002 and 0004."""
+"""What SQLite refuses by itself; PostgreSQL has the same from migrations 0002, 0004 and 0012."""
 
 from clinic.triggers import append_only, create_on_sqlite
 
-APPEND_ONLY = ("payments_paymentevent", "payments_receipt", "payments_ledgerentry")
+APPEND_ONLY = ("payments_paymentevent", "payments_receipt", "payments_ledgerentry", "payments_concession")
 
 
 def create(using, **kwargs):

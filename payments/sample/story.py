@@ -217,5 +217,5 @@ def sell(window: Schedule, patient: Patient, at: datetime, reception: User) -> B
         booked_by=patient.account,
     )
     steps.move(booking, Status.CONFIRMED, now=at, actor=reception, cause="walk-in, cash")
-    counter.take(booking, Method.CASH, now=at, actor=reception)
+    counter.take(booking, Method.CASH, booking.price_minor, now=at, actor=reception)
     return booking

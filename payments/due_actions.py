@@ -98,7 +98,7 @@ def check_amount(booking: Booking, due: int, collected: int, reason: str) -> Non
     if collected < due and not reason:
         raise Refused(
             "REASON_NEEDED",
-            _("Write why less is taken. It is taken in one sum: what is missing is let off for good."),
+            _("Write why less is taken: what is missing is let off for good."),
         )
 
 

@@ -26,7 +26,7 @@ class TakePaymentForm(forms.Form):
     )
 
     def __init__(self, *args, booking: Booking, may_discount: bool, **kwargs):
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.due_minor = booking.due_minor or booking.price_minor
         self.may_discount = may_discount
         self.fields["collected_minor"] = MoneyField(
@@ -40,6 +40,10 @@ class TakePaymentForm(forms.Form):
     @property
     def lets_all_off(self) -> bool:
         return "let-off" in self.data
+
+    @property
+    def of_discount(self) -> list:
+        return [self["collected_minor"], self["reason"]]
 
     @property
     def shows_discount(self) -> bool:

@@ -310,11 +310,11 @@ def test_a_manager_lets_all_of_it_off(client, manager, booking):
 
 
 @pytest.mark.parametrize(("fields", "said"), [
-    ({"collected_minor": "400"}, "Write why less is taken."),
+    ({"collected_minor": "400"}, "Write why less is taken"),
     ({"collected_minor": "600"}, "At most ₹500 is to be paid."),
     ({"collected_minor": "many"}, "Enter a number."),
     ({"collected_minor": "-1", "reason": "x"}, "greater than or equal to 0"),
-    ({"let-off": "1"}, "Write why less is taken."),
+    ({"let-off": "1"}, "Write why less is taken"),
     ({"method": "gold"}, "Select a valid choice"),
 ])  # fmt: skip
 def test_what_was_typed_wrongly_is_said_beside_it_and_nothing_is_taken(

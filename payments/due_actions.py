@@ -13,6 +13,7 @@ from bookings.states import Status
 from clinic import money
 from clinic.errors import Refused
 from clinic.transactions import action
+from payments import steps
 from payments.counter import take
 from payments.due_models import Concession
 from payments.ledger_actions import book_at_once
@@ -60,13 +61,14 @@ def _collect(booking_id, collected_minor, method, reason, key, actor) -> Booking
         check_room(booking, others, now)
         cause = f"paid at the desk, {method}" if collected else "let off at the desk"
         places.seat(booking, others, now=now, actor=actor, cause=cause, discount_minor=due - collected)
+    payment = take(booking, method, collected, now=now, actor=actor, key=key) if collected else None
     if collected < due:
         Concession.objects.create(
             key=key, booking=booking, amount_minor=due - collected, reason=reason, by=actor, at=now
         )
         log.info("discount", extra={"booking": booking.pk, "amount_minor": due - collected})
-    if collected:
-        take(booking, method, collected, now=now, actor=actor, key=key)
+    if payment and collected < due:
+        steps.note(payment, "discount", now=now, amount_minor=due - collected, actor=actor, why=reason)
     return booking
 
 

@@ -60,6 +60,13 @@ class TakePaymentForm(forms.Form):
             self.add_error(None, _("Only a manager can take less than the price. Nothing was taken."))
         return typed
 
+    def wish(self) -> dict:
+        """What `collect` asks for."""
+        typed = self.cleaned_data
+        return {name: typed[name] for name in ("collected_minor", "method", "reason")} | {
+            "key": typed["request_key"]
+        }
+
     def refuse(self, refusal) -> None:
         """Says why the counter took nothing, beside the field that helps."""
         field = {"REASON_NEEDED": "reason", "TOO_MUCH": "collected_minor"}.get(refusal.code)

@@ -25,16 +25,8 @@ def take_payment(request, public_id):
         request.POST or None, booking=booking, may_discount=request.user.has_perm("payments.discount")
     )
     if form.is_valid():
-        typed = form.cleaned_data
         try:
-            collect(
-                booking.pk,
-                collected_minor=typed["collected_minor"],
-                method=typed["method"],
-                reason=typed["reason"],
-                key=typed["request_key"],
-                actor=request.user,
-            )
+            collect(booking.pk, **form.wish(), actor=request.user)
             return see_other("admin:walk-in-done", public_id)
         except Refused as refusal:
             form.refuse(refusal)

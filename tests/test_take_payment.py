@@ -95,6 +95,8 @@ def test_a_discount_is_a_row_of_its_own_and_the_price_stays(booking):
     assert payment.captured_minor == LedgerEntry.objects.get().amount_minor == 40000
     assert [line["minor"] for line in payment.receipt.snapshot["lines"]] == [50000, -10000]
     assert payment.receipt.amount_minor == 40000
+    said = payment.events.get(kind="discount")
+    assert (said.amount_minor, said.note, said.actor) == (10000, "A student", manager)
     assert violations() == {}
 
 
@@ -360,6 +362,32 @@ def test_the_line_shows_who_owes_how_much_and_together(client, reception, window
     assert "owes ₹500" in text
     assert "Owed today" in text
     assert "<b>₹1,000</b> · 2 patients" in text
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_place_that_was_not_paid_in_time_can_still_be_paid_in_the_line(client, reception, window, swept):
+    held = f.hold(window)
+    f.lapse(held)
+    if swept:
+        actions.expire_lapsed_in(window.pk)
+    page = client.get(f"/admin/desk/?window={window.pk}")
+    assert [next(button.url for button in row.buttons) for row in page.context["gone"]] == [page_of(held)]
+
+
+def test_who_may_not_take_money_sees_no_button_for_it(client, window, booking):
+    doctor = f.staff("Doctor")
+    window.doctor.user = doctor
+    window.doctor.save(update_fields=["user"])
+    client.force_login(doctor)
+    page = client.get(f"/admin/desk/?window={window.pk}").content.decode()
+    assert "owes ₹500" in page
+    assert "Take payment" not in page
+
+
+def test_a_walk_in_who_owes_is_led_to_paying(client, reception, window, booking):
+    page = client.get(f"/admin/walk-in/{booking.public_id}/").content.decode()
+    assert "owes ₹500" in page
+    assert page_of(booking) in page
 
 
 def test_nobody_owes_nothing_is_said(client, reception, window):

@@ -94,11 +94,6 @@ class Row:
         return words.get(booking.status, booking.get_status_display())
 
     @property
-    def may_pay(self) -> bool:
-        """The counter may take money for it: owed, or to get a place that was not paid (in time)."""
-        return self.booking.owes or self.booking.status in (Status.HELD, Status.EXPIRED)
-
-    @property
     def inside(self) -> bool:
         return self.booking.status == Status.IN_CONSULTATION
 
@@ -111,7 +106,7 @@ class Row:
             )
             for move in OFFERED.get(booking.status, [])
         ]
-        if self.may_take_money and self.may_pay:
+        if self.may_take_money and booking.to_collect_minor:
             counter = reverse("admin:take-payment", args=[booking.public_id])
             found.append(Button(_("Take payment"), counter, main=not booking.owes, href=True))
         if booking.status in CANCELLABLE:

@@ -255,6 +255,13 @@ class Booking(models.Model):
         own = self.service.pay_at_desk if self.service else None
         return settings.PAY_AT_DESK if own is None else own
 
+    @property
+    def to_collect_minor(self) -> int:
+        """What the counter may take for it: what is owed, or the price of a place not paid (in time); else 0."""
+        if self.owes:
+            return self.due_minor
+        return self.price_minor if self.status in (Status.HELD, Status.EXPIRED) else 0
+
     def awaits_money(self, now: datetime) -> bool:
         """Somebody may pay for it: a place that is still held, or one that is owed for."""
         return self.owes or (self.status == Status.HELD and not self.hold_lapsed(now))

@@ -52,24 +52,28 @@ def _collect(booking_id, collected_minor, method, reason, key, actor) -> Booking
     booking, now, others = places.lock_for(booking_id, schedule_id, live_in_window(patient_id))
     if was_taken(booking, key):
         return booking
-    due = to_collect(booking)
+    due = booking.to_collect_minor
     collected = due if collected_minor is None else collected_minor
     check_amount(booking, due, collected, reason)
+    off = due - collected
     if booking.owes:
-        places.pay_off(booking, discount_minor=due - collected)
+        places.pay_off(booking, discount_minor=off)
     else:
         check_room(booking, others, now)
         cause = f"paid at the desk, {method}" if collected else "let off at the desk"
-        places.seat(booking, others, now=now, actor=actor, cause=cause, discount_minor=due - collected)
+        places.seat(booking, others, now=now, actor=actor, cause=cause, discount_minor=off)
     payment = take(booking, method, collected, now=now, actor=actor, key=key) if collected else None
-    if collected < due:
-        Concession.objects.create(
-            key=key, booking=booking, amount_minor=due - collected, reason=reason, by=actor, at=now
-        )
-        log.info("discount", extra={"booking": booking.pk, "amount_minor": due - collected})
-    if payment and collected < due:
-        steps.note(payment, "discount", now=now, amount_minor=due - collected, actor=actor, why=reason)
+    if off:
+        let_off(booking, off, payment, key=key, reason=reason, by=actor, at=now)
     return booking
+
+
+def let_off(booking: Booking, minor: int, payment: Payment | None, *, reason: str, by, at, key: UUID) -> None:
+    """Writes who did not ask for a part of the price, and why; also into the history of what was paid."""
+    Concession.objects.create(booking=booking, amount_minor=minor, reason=reason, by=by, at=at, key=key)
+    if payment:
+        steps.note(payment, "discount", now=at, amount_minor=minor, actor=by, why=reason)
+    log.info("discount", extra={"booking": booking.pk, "amount_minor": minor})
 
 
 def was_taken(booking: Booking, key: UUID) -> bool:
@@ -80,20 +84,14 @@ def was_taken(booking: Booking, key: UUID) -> bool:
     )
 
 
-def to_collect(booking: Booking) -> int:
-    """Minor units that the counter may take for a locked booking. Raises Refused (NOTHING_DUE)."""
-    if booking.owes:
-        return booking.due_minor
-    if booking.status in (Status.HELD, Status.EXPIRED):
-        return booking.price_minor
-    raise Refused(
-        "NOTHING_DUE",
-        _("Nothing is to be paid for this booking (any more). Nothing was taken."),
-        booking=booking,
-    )
-
-
 def check_amount(booking: Booking, due: int, collected: int, reason: str) -> None:
+    """Raises Refused: NOTHING_DUE, TOO_MUCH, REASON_NEEDED."""
+    if not due:
+        raise Refused(
+            "NOTHING_DUE",
+            _("Nothing is to be paid for this booking (any more). Nothing was taken."),
+            booking=booking,
+        )
     if collected > due:
         most = money.display(due, booking.currency)
         raise Refused("TOO_MUCH", _("At most %(most)s is to be paid.") % {"most": most})

@@ -27,7 +27,7 @@ class TakePaymentForm(forms.Form):
 
     def __init__(self, *args, booking: Booking, may_discount: bool, **kwargs):
         super().__init__(*args, label_suffix="", **kwargs)
-        self.due_minor = booking.due_minor or booking.price_minor
+        self.due_minor = booking.to_collect_minor
         self.may_discount = may_discount
         self.fields["collected_minor"] = MoneyField(
             label=_("Amount taken"),

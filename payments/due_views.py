@@ -6,7 +6,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from bookings.models import Booking
-from bookings.states import Status
 from clinic.errors import Refused
 from clinic.pages import see_other
 from payments.counter_views import may_take_money
@@ -38,7 +37,6 @@ def page(request, booking, form):
     content = {
         "booking": booking,
         "form": form,
-        "payable": booking.owes or booking.status in (Status.HELD, Status.EXPIRED),
         "title": _("Take payment"),
         **judged(set(booking.payments.values_list("status", "outcome"))),
     }

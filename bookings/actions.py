@@ -11,7 +11,7 @@ from bookings import steps
 from bookings.models import Booking
 from bookings.queries import live_in_window
 from bookings.refund_rules import percent_back, why_not_own
-from bookings.states import LIVE, Channel, Status
+from bookings.states import LIVE, OCCUPYING, Channel, Status
 from bookings.steps import Guest
 from clinic.errors import Refused
 from clinic.models import Patient
@@ -94,6 +94,30 @@ def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, co
         steps.move(
             booking, Status.CONFIRMED, now=now, actor=booked_by, cause="free", free_reason=_("free of charge")
         )
+    return booking
+
+
+@action
+def pay_at_desk(booking_id: int, *, actor=None) -> Booking:
+    """The patient pays when they come: a held place becomes theirs, with its number and an amount due.
+
+    A place that is theirs already stays as it is. Raises Refused: DESK_NOT_OFFERED where this
+    can't be paid so, NOT_PAYABLE when the hold is over, FULL where it reserved nothing.
+    """
+    schedule_id, patient_id = Booking.objects.values_list("schedule_id", "patient_id").get(pk=booking_id)
+    booking, now, others = steps.lock_for(booking_id, schedule_id, live_in_window(patient_id))
+    if booking.status in OCCUPYING:
+        return booking
+    if not booking.may_pay_at_desk:
+        raise Refused(
+            "DESK_NOT_OFFERED", _("This can't be paid at the desk. Please choose another way to pay.")
+        )
+    if not booking.awaits_money(now):
+        raise Refused("NOT_PAYABLE", _("The time to pay has passed. Please choose a new time."))
+    if not steps.has_room_for(booking, others, now):
+        raise steps.full(booking.schedule)
+    due = {"pay_at_desk": True, "due_minor": booking.price_minor}
+    steps.seat(booking, others, now=now, actor=actor, cause="pays at the desk", **due)
     return booking
 
 

@@ -66,10 +66,10 @@ class CancelForm(forms.Form):
 
 def goes_back(booking, percent):
     """How much of the price that is; a refund by hand before may leave less."""
-    if not booking.price_minor or percent is None:
+    if not booking.charged_minor or percent is None:
         return _("Nothing was paid.")
     said = {
-        "amount": money.display(booking.price_minor * percent // 100, booking.currency),
+        "amount": money.display(booking.charged_minor * percent // 100, booking.currency),
         "percent": percent,
     }
     return _("%(amount)s goes back (%(percent)s%%).") % said
@@ -111,7 +111,10 @@ class BookingAdmin(ReadableAdmin):
     actions = ["cancel_selected"]
     inlines = [EventInline]
     fieldsets = [
-        (None, {"fields": ["patient", "phone", "schedule", "token", "status", "channel", "price"]}),
+        (
+            None,
+            {"fields": ["patient", "phone", "schedule", "token", "status", "channel", "price", "due", "off"]},
+        ),
         (
             gettext_lazy("Times"),
             {"fields": ["created_at", "hold_expires_at", "checked_in_at", "called_at", "ended_at"]},
@@ -159,6 +162,14 @@ class BookingAdmin(ReadableAdmin):
     @admin.display(description=gettext_lazy("price"), ordering="price_minor")
     def price(self, booking):
         return money.display(booking.price_minor, booking.currency)
+
+    @admin.display(description=gettext_lazy("owes"), ordering="due_minor")
+    def due(self, booking):
+        return booking.due if booking.owes else "–"
+
+    @admin.display(description=gettext_lazy("let off"), ordering="discount_minor")
+    def off(self, booking):
+        return money.display(booking.discount_minor, booking.currency) if booking.discount_minor else "–"
 
     # --- What may be done -----------------------------------------------------------------
 

@@ -1,19 +1,25 @@
 """What the desk sees of a day: its windows with their counts, and one window's line."""
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce
 
 from bookings.models import Booking
-from bookings.states import LIVE, OVER, WAITING, Status
+from bookings.queries import Owed
+from bookings.states import LIVE, OVER, OWING, WAITING, Status
 from schedules.models import Schedule
 from schedules.states import SETTLES
 
+OWES = Q(bookings__due_minor__gt=0, bookings__status__in=OWING)
+
 
 def windows_of(day, user):
-    """The day's windows that `user` sees, with how many are here, expected, inside and paying."""
+    """The day's windows that `user` sees, with how many are here, expected, inside and paying, and
+    how many owe how much."""
     return (
         Schedule.objects.standing()
         .between(day, day)
@@ -25,6 +31,8 @@ def windows_of(day, user):
             inside=_count(Status.IN_CONSULTATION),
             paying=_count(Status.HELD),
             seen=_count(Status.COMPLETED),
+            owing=Count("bookings", filter=OWES),
+            owed_minor=Coalesce(Sum("bookings__due_minor", filter=OWES), 0),
         )
         .order_by("starts_at", "doctor__name", "pk")
     )
@@ -32,6 +40,15 @@ def windows_of(day, user):
 
 def _count(status: Status) -> Count:
     return Count("bookings", filter=Q(bookings__status=status))
+
+
+def owed_in(windows: list[Schedule]) -> list[Owed]:
+    """What the patients of these windows, from `windows_of`, still owe: a line for each currency."""
+    counts, sums = defaultdict(int), defaultdict(int)
+    for window in windows:
+        counts[window.currency] += window.owing
+        sums[window.currency] += window.owed_minor
+    return [Owed(count, sums[currency], currency) for currency, count in sorted(counts.items()) if count]
 
 
 def in_question(windows: list[Schedule], now: datetime) -> Schedule | None:
@@ -59,6 +76,8 @@ class Line:
     inside: list[Booking]
     waiting: list[Booking]
     paying: list[Booking]
+    owing: list[Booking]
+    """Seen, and not paid."""
     gone: list[Booking]
 
     @property
@@ -88,18 +107,24 @@ def line_of(schedule: Schedule, now: datetime) -> Line:
         inside=[b for b in bookings if b.status == Status.IN_CONSULTATION],
         waiting=sorted((b for b in bookings if b.status in WAITING), key=call_order),
         paying=[b for b in bookings if b.status == Status.HELD and not b.hold_lapsed(now)],
-        gone=[b for b in bookings if b.status in (*OVER, Status.OVERFLOW) or b.hold_lapsed(now)],
+        owing=[b for b in bookings if b.status == Status.COMPLETED and b.owes],
+        gone=[b for b in bookings if is_gone(b, now) and not b.owes],
     )
+
+
+def is_gone(booking: Booking, now: datetime) -> bool:
+    return booking.status in (*OVER, Status.OVERFLOW) or booking.hold_lapsed(now)
 
 
 def version_of(windows: list[Schedule], line: Line | None) -> str:
     """Changes whenever something on the desk's page changes."""
     seen = [
-        (w.pk, w.status, w.taken, w.capacity, w.now_serving, w.here, w.expected, w.inside) for w in windows
+        (w.pk, w.status, w.taken, w.capacity, w.now_serving, w.here, w.expected, w.inside, w.owed_minor)
+        for w in windows
     ]
     if line:
-        for group in (line.inside, line.waiting, line.paying, line.gone):
-            seen.append([(b.pk, b.status, b.priority) for b in group])
+        for group in (line.inside, line.waiting, line.paying, line.owing, line.gone):
+            seen.append([(b.pk, b.status, b.priority, b.due_minor) for b in group])
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 

@@ -19,9 +19,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from bookings import desk
-from bookings.desk_queries import Line, in_question, line_of, version_of, windows_of
+from bookings.desk_queries import Line, in_question, line_of, owed_in, version_of, windows_of
 from bookings.models import Booking
-from bookings.states import OCCUPYING, WAITING, Status
+from bookings.states import WAITING, Status
 from clinic.adminsite import Tile
 from clinic.errors import Refused
 from clinic.pages import see_other
@@ -94,10 +94,6 @@ class Row:
         return words.get(booking.status, booking.get_status_display())
 
     @property
-    def paid(self) -> bool:
-        return self.booking.status in OCCUPYING and not self.booking.pay_at_desk
-
-    @property
     def inside(self) -> bool:
         return self.booking.status == Status.IN_CONSULTATION
 
@@ -110,15 +106,20 @@ class Row:
             )
             for move in OFFERED.get(booking.status, [])
         ]
-        if self.may_take_money and booking.status == Status.HELD:
-            walk_in = f"{reverse('admin:walk-in')}?{urlencode({'booking': booking.public_id})}"
-            found.append(Button(_("Take payment"), walk_in, main=True, href=True))
+        if self.may_take_money and booking.to_collect_minor:
+            counter = reverse("admin:take-payment", args=[booking.public_id])
+            found.append(Button(_("Take payment"), counter, main=not booking.owes, href=True))
         if booking.status in CANCELLABLE:
             cancel = reverse("admin:bookings_booking_cancel")
             back = desk_url(booking.schedule_id)
             query = urlencode({"booking": booking.pk, "back": back})
             found.append(Button(_("Cancel"), f"{cancel}?{query}", href=True))
         return found
+
+
+def in_order(line: Line) -> list[Booking]:
+    """Everybody whom the desk still has something to do with."""
+    return [*line.inside, *line.waiting, *line.paying, *line.owing]
 
 
 def desk_url(schedule_id: int) -> str:
@@ -139,9 +140,10 @@ def show_desk(request):
     if request.htmx and request.GET.get("seen") == version:
         return HttpResponse(status=204)
     context = {"windows": windows, "chosen": chosen, "line": line, "now": now, "version": version}
+    context["owed"] = owed_in(windows)
     if line:
         may_take_money = request.user.has_perm("payments.take_payment")
-        context["rows"] = [Row(b, line, may_take_money) for b in (*line.inside, *line.waiting, *line.paying)]
+        context["rows"] = [Row(b, line, may_take_money) for b in in_order(line)]
         context["gone"] = [Row(b, line, may_take_money) for b in line.gone]
     if request.htmx:
         return render(request, "admin/desk.html#queue", context)
@@ -176,10 +178,19 @@ def move(request, public_id, name):
         raise Http404
     do, _label = MOVES[name]
     try:
-        do(booking.pk, actor=request.user)
+        booking = do(booking.pk, actor=request.user)
     except Refused as refusal:
         messages.warning(request, refusal.message)
+    else:
+        remind(request, booking)
     return see_other(desk_url(booking.schedule_id))
+
+
+def remind(request, booking: Booking) -> None:
+    """Who leaves without having paid is let go, and not forgotten."""
+    if booking.status == Status.COMPLETED and booking.owes:
+        said = {"token": booking.token_label, "due": booking.due}
+        messages.warning(request, _("%(token)s still owes %(due)s.") % said)
 
 
 PAGES = [

@@ -1,6 +1,7 @@
 """Who is booked where, and the audit of every change."""
 
 import secrets
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +9,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from bookings.states import LIVE, NEW, OCCUPYING, WAITING, Channel, Status
+from bookings.states import LIVE, NEW, OCCUPYING, OWING, WAITING, Channel, Status
 from clinic import money
 from clinic.models import Patient, Service
 from clinic.transactions import LockingQuerySet
@@ -23,7 +24,7 @@ def new_public_id() -> str:
 
 LINE = (
     "public_id", "status", "queue_number", "priority", "hold_expires_at", "price_minor", "currency",
-    "start_at", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
+    "due_minor", "discount_minor", "pay_at_desk", "free_reason", "start_at", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
     "schedule__starts_at", "schedule__ends_at", "schedule__doctor__name", "schedule__doctor__room",
 )  # fmt: skip
 
@@ -47,6 +48,10 @@ class BookingQuerySet(LockingQuerySet):
     def lapsed(self, now):
         """Holds whose time is up, whether or not a sweep has seen them."""
         return self.filter(status=Status.HELD, hold_expires_at__lte=now)
+
+    def owing(self):
+        """Whose place is theirs, and whose price is still to be paid at the desk."""
+        return self.filter(status__in=OWING, due_minor__gt=0)
 
     def on(self, day):
         return self.filter(schedule__date=day)
@@ -113,6 +118,8 @@ class Booking(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     free_reason = models.CharField(_("free because"), max_length=120, blank=True)
     pay_at_desk = models.BooleanField(_("pays at the desk"), default=False)
+    due_minor = models.PositiveIntegerField(_("still to be paid at the desk"), default=0, editable=False)
+    discount_minor = models.PositiveIntegerField(_("let off"), default=0, editable=False)
     consent_version = models.CharField(_("consent given to"), max_length=20, blank=True)
     status = models.CharField(_("status"), max_length=15, choices=Status)
     units = models.PositiveIntegerField(default=0, editable=False)
@@ -164,6 +171,14 @@ class Booking(models.Model):
                 name="booking_ends_after_start",
             ),
             models.CheckConstraint(
+                condition=Q(due_minor=0) | Q(pay_at_desk=True) & ~Q(status=Status.HELD),
+                name="booking_owes_at_desk",
+            ),
+            models.CheckConstraint(
+                condition=Q(due_minor__lte=F("price_minor") - F("discount_minor")),
+                name="booking_due_within_price",
+            ),
+            models.CheckConstraint(
                 condition=Q(refund_percent=None) | Q(refund_percent__lte=100),
                 name="booking_refund_at_most_all",
             ),
@@ -174,6 +189,7 @@ class Booking(models.Model):
             models.Index(
                 fields=["refund_due_at"], condition=Q(refund_due_at__isnull=False), name="booking_refund_due"
             ),
+            models.Index(fields=["schedule"], condition=Q(due_minor__gt=0), name="booking_owing"),
         ]
 
     def __str__(self):
@@ -201,11 +217,59 @@ class Booking(models.Model):
 
     @property
     def gives_back(self) -> bool:
-        """Whether a cancellation may owe money: what is only held, or was free, has none."""
-        return self.status != Status.HELD and not self.free_reason
+        """Whether a cancellation may owe money: what is only held, was free or is not paid yet has none."""
+        return self.status != Status.HELD and not self.free_reason and self.charged_minor > 0
 
     def hold_lapsed(self, now) -> bool:
         return self.status == Status.HELD and self.hold_expires_at <= now
+
+    # --- What it costs, minor units -------------------------------------------------------
+
+    @property
+    def asked_minor(self) -> int:
+        """The price as sold, less what was let off."""
+        return self.price_minor - self.discount_minor
+
+    @property
+    def charged_minor(self) -> int:
+        """What of it is not to be paid at the desk: paid, once the place is theirs."""
+        return self.asked_minor - self.due_minor
+
+    @property
+    def due(self) -> str:
+        """What is to be paid for it now: at the desk, or to get a held place."""
+        return money.display(self.due_minor or self.price_minor, self.currency)
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status in OCCUPYING and not self.free_reason and self.charged_minor > 0
+
+    @property
+    def owes(self) -> bool:
+        """As in `owing`."""
+        return self.due_minor > 0 and self.status in OWING
+
+    @property
+    def may_pay_at_desk(self) -> bool:
+        """Whether a patient may choose to pay when they come: as the service says, else as the clinic does."""
+        own = self.service.pay_at_desk if self.service else None
+        return settings.PAY_AT_DESK if own is None else own
+
+    @property
+    def to_collect_minor(self) -> int:
+        """What the counter may take for it: what is owed, or the price of a place not paid (in time); else 0."""
+        if self.owes:
+            return self.due_minor
+        return self.price_minor if self.status in (Status.HELD, Status.EXPIRED) else 0
+
+    def awaits_money(self, now: datetime) -> bool:
+        """Somebody may pay for it: a place that is still held, or one that is owed for."""
+        return self.owes or (self.status == Status.HELD and not self.hold_lapsed(now))
+
+    def pay_until(self, begun: datetime) -> datetime:
+        """Until when an attempt to pay that was begun then may be paid: while the place is held, or,
+        where the desk would take the money too, for as long as a place is held."""
+        return begun + timedelta(minutes=settings.HOLD_MINUTES) if self.pay_at_desk else self.hold_expires_at
 
     @property
     def starts(self):

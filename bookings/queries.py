@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from bookings.models import Booking
 from bookings.states import LIVE, OVER, WAITING, Status
+from clinic import money
 from schedules.models import Schedule
 
 CLOCK = {
@@ -211,6 +212,26 @@ def day_counts(day) -> dict[str, int]:
     """How many bookings of a day are in each status, for the desk's headline."""
     rows = Booking.objects.on(day).order_by().values("status").annotate(n=Count("pk"))
     return {row["status"]: row["n"] for row in rows}
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What is still to be paid at the desk, in one currency."""
+
+    count: int
+    minor: int
+    currency: str
+
+    @property
+    def amount(self) -> str:
+        return money.display(self.minor, self.currency)
+
+
+def owed(bookings) -> list[Owed]:
+    """How many of `bookings` still owe, and how much together: one query, a line for each currency."""
+    rows = bookings.owing().order_by("currency").values("currency")
+    rows = rows.annotate(count=Count("pk"), minor=Sum("due_minor"))
+    return [Owed(**row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -139,8 +139,13 @@ def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
         raise Refused("CLOSED", _("This window is closed to new bookings."), schedule=schedule)
     if channel not in DESK_CHANNELS and now >= schedule.online_until:
         raise Refused("PAST", _("It is too late to book this window online."), schedule=schedule)
-    if now >= schedule.ends_at + timedelta(hours=settings.FINISH_AFTER_HOURS):
+    if now >= session_over(schedule):
         raise Refused("PAST", _("This window is over."), schedule=schedule)
+
+
+def session_over(schedule: Schedule) -> datetime:
+    """From when on the desk takes nobody into a window any more."""
+    return schedule.ends_at + timedelta(hours=settings.FINISH_AFTER_HOURS)
 
 
 def has_left(schedule: Schedule, units: int, channel: Channel) -> bool:
@@ -151,21 +156,22 @@ def has_left(schedule: Schedule, units: int, channel: Channel) -> bool:
     return units <= max(left, 0)
 
 
-def has_room_for(booking: Booking, others: list[Booking], now: datetime) -> bool:
+def has_room_for(booking: Booking, others: list[Booking], now: datetime, *, at_desk: bool = False) -> bool:
     """Whether money that has just arrived can still buy this held or expired booking its place.
 
     The same question as for a hold: the window stands and has not ended (a slot or a pool
-    has not started), what the booking does not take yet is left, and the patient has no other
-    paid place there. A place that the patient only holds counts as left: it will be given up.
+    has not started; `at_desk` the session may still be going on), what the booking does not take
+    yet is left, and the patient has no other paid place there. A place that the patient only
+    holds counts as left: it will be given up.
     """
     schedule, rivals = booking.schedule, live_rivals(booking, others)
-    over = now >= (booking.start_at or schedule.ends_at)
+    over = now >= (session_over(schedule) if at_desk else booking.start_at or schedule.ends_at)
     missing = booking.size - booking.units - sum(rival.units for rival in rivals)
     return (
         schedule.status in SETTLES
         and not over
         and all(rival.status == Status.HELD for rival in rivals)
-        and has_left(schedule, max(missing, 0), booking.channel)
+        and has_left(schedule, max(missing, 0), Channel.WALK_IN if at_desk else booking.channel)
     )
 
 
@@ -250,11 +256,21 @@ def new_booking(
     )
 
 
-def seat(booking: Booking, others: list[Booking], *, now: datetime, cause: str, actor=None) -> None:
-    """Confirms a paid booking that `has_room_for`; a place that its patient only held is given up."""
+def seat(
+    booking: Booking, others: list[Booking], *, now: datetime, cause: str, actor=None, **changes
+) -> None:
+    """Confirms a booking that `has_room_for`; a place that its patient only held is given up."""
     for rival in live_rivals(booking, others):
         move(rival, Status.EXPIRED, now=now, cause="another booking of this patient was paid")
-    move(booking, Status.CONFIRMED, now=now, actor=actor, cause=cause)
+    move(booking, Status.CONFIRMED, now=now, actor=actor, cause=cause, **changes)
+
+
+def pay_off(booking: Booking, *, discount_minor: int = 0) -> None:
+    """Nothing is owed for a booking any more: paid, but for `discount_minor` that was let off. Its
+    window is locked; who calls this writes the payment, or the row that says why."""
+    booking.due_minor = 0
+    booking.discount_minor += discount_minor
+    booking.save(update_fields=["due_minor", "discount_minor"])
 
 
 def overflow(booking: Booking, *, now: datetime) -> None:

@@ -6,5 +6,6 @@ urlpatterns = [
     path("book/<int:schedule_id>/", views.book, name="book"),
     path("b/<str:public_id>/slip/", views.slip, name="slip"),
     path("b/<str:public_id>/give-up/", views.give_up, name="give-up"),
+    path("b/<str:public_id>/pay-at-desk/", views.pay_at_desk, name="pay-at-desk"),
     path("board/", views.board, name="board"),
 ]

@@ -111,6 +111,18 @@ def give_up(request, public_id):
 
 
 @private
+@require_POST
+def pay_at_desk(request, public_id):
+    """The patient will pay when they come: the number at once."""
+    booking = get_object_or_404(Booking.objects.visible_to(request.user), public_id=public_id)
+    try:
+        actions.pay_at_desk(booking.pk, actor=request.user if request.user.is_authenticated else None)
+    except Refused as refusal:
+        messages.warning(request, refusal.message)
+    return see_other(booking)
+
+
+@private
 @require_safe
 def slip(request, public_id):
     """The token on paper, for a roll or A6 (?size=58, 80, a6)."""

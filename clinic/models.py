@@ -198,6 +198,12 @@ class Service(models.Model):
     price_minor = models.PositiveIntegerField(_("price"), help_text=_("Minor units."))
     doctors = models.ManyToManyField(Doctor, related_name="services", blank=True, verbose_name=_("doctors"))
     visible = models.BooleanField(_("shown to patients"), default=True)
+    pay_at_desk = models.BooleanField(
+        _("may be paid at the desk"),
+        null=True,
+        blank=True,
+        choices=[(None, _("as the clinic does")), (True, _("yes")), (False, _("no: before the visit"))],
+    )
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

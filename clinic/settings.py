@@ -50,6 +50,7 @@ env = Env(
     CLINIC_LANGUAGE=(str, "en"),
     CLINIC_PHONE_REGION=(str, "IN"),
     CLINIC_TAX_LINE=(str, ""),
+    PAY_AT_DESK=(bool, False),
     HOLD_MINUTES=(int, 15),
     CANCEL_UNTIL_MINUTES=(int, 0),
     BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
@@ -298,6 +299,7 @@ CLINIC_LOGO = env("CLINIC_LOGO")
 CLINIC_ACCENT = env("CLINIC_ACCENT")
 CLINIC_CURRENCY = env("CLINIC_CURRENCY").upper()
 CLINIC_TAX_LINE = env("CLINIC_TAX_LINE")
+PAY_AT_DESK = env("PAY_AT_DESK")
 HOLD_MINUTES = env("HOLD_MINUTES")
 EVENING_FROM_HOUR = 17
 TOKEN_SALES_END_MINUTES = 30
@@ -347,6 +349,7 @@ DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gatewa
 ADMIN_PAGES = [
     "bookings.desk_views.PAGES",
     "payments.counter_views.PAGES",
+    "payments.due_views.PAGES",
     "payments.money_views.PAGES",
     "payments.drawer_views.PAGES",
     "payments.earnings_views.PAGES",

@@ -57,7 +57,7 @@ def samples():
         "morning": morning, "evening": evening, "full": full, "past": past, "away": away,
         "children": window(shrestha, at(15), at(18), left=12, fee=60000, capacity=20),
         "skin": window(iyer, at(11), at(13, 30), left=5, fee=80000, capacity=12),
-        "heart": window(qureshi, at(16), at(19), left=2, fee=120000, capacity=10),
+        "heart": window(qureshi, at(16), at(19), left=2, fee=120000, capacity=10, pay_at_desk=True),
         "specialties": ["General", "Children", "Skin", "Heart", "Women", "Eyes"],
         "days": days(today),
         "slots": slot_groups(at),
@@ -82,16 +82,23 @@ def patient(name, phone, age_now):
     return Sample(name=name, phone=phone, age_now=age_now)
 
 
-def window(doctor, starts_at, ends_at, *, left, fee, capacity=15, why_not="", code=""):
+def window(doctor, starts_at, ends_at, *, left, fee, capacity=15, why_not="", code="", pay_at_desk=False):
     return Sample(
         doctor=doctor, kind="token", starts_at=starts_at, ends_at=ends_at, capacity=capacity,
         online_left=left, fee_minor=fee, currency="INR", why_not=why_not, why_not_code=code,
+        pay_at_desk=pay_at_desk,
         get_absolute_url="?page=book",
     )  # fmt: skip
 
 
 def booking(schedule, patient, now, token_label, status, **more):
-    fields = {"pay_at_desk": False, "free_reason": "", **more}
+    fields = {
+        "due_minor": 0,
+        "free_reason": "",
+        "asked_minor": schedule.fee_minor,
+        "discount_minor": 0,
+        **more,
+    }
     return Sample(
         public_id=f"sample-{token_label or status}", status=status, token_label=token_label,
         schedule=schedule, patient=patient, price_minor=schedule.fee_minor, currency="INR",

@@ -11,7 +11,6 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking
-from bookings.states import Status as BookingStatus
 from clinic.errors import Refused
 from clinic.transactions import action
 from payments import dispute_steps, gateways, steps
@@ -43,7 +42,7 @@ def backoff(tries: int) -> timedelta:
 
 
 def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Payment:
-    """Opens (or finds) the attempt to pay a held booking, and asks its gateway where to pay.
+    """Opens (or finds) the attempt to pay what is held or owed for, and asks its gateway where to pay.
 
     A second click finds the same attempt, and a repeated call has the same key, so nothing is
     charged twice. Raises Refused: NOT_PAYABLE when the booking is not waiting for money,
@@ -61,7 +60,7 @@ def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Paym
                 currency=payment.currency,
                 description=_("Appointment at %(clinic)s") % {"clinic": settings.CLINIC_NAME},
                 return_url=f"{settings.SITE_URL}{booking.get_absolute_url()}return/",
-                expires_at=booking.hold_expires_at,
+                expires_at=booking.pay_until(payment.created_at),
                 asked_at=payment.created_at,
                 customer=_customer(gateway, booking.booked_by),
                 for_app=for_app,
@@ -93,7 +92,7 @@ def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Paym
 @action
 def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment:
     now = timezone.now()
-    if booking.status != BookingStatus.HELD or booking.hold_lapsed(now):
+    if not booking.awaits_money(now):
         raise Refused(
             "NOT_PAYABLE", _("This booking is not waiting for a payment any more."), booking=booking
         )
@@ -102,10 +101,10 @@ def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment
         gateway=gateway_name,
         for_app=for_app,
         defaults={
-            "amount_minor": booking.price_minor,
+            "amount_minor": booking.due_minor or booking.price_minor,
             "currency": booking.currency,
             "created_at": now,
-            "next_check_at": min(booking.hold_expires_at, now + ASK_OPEN_AFTER),
+            "next_check_at": min(booking.pay_until(now), now + ASK_OPEN_AFTER),
         },
     )
     return payment

@@ -19,6 +19,7 @@ from clinic.errors import Refused
 from payments import (
     counter,
     drawer_admin,  # noqa: F401  (Django looks for tables here)
+    due_admin,  # noqa: F401  (Django looks for tables here)
     ledger_admin,  # noqa: F401  (Django looks for tables here)
     payout_admin,  # noqa: F401  (Django looks for tables here)
 )

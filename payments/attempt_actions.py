@@ -5,7 +5,6 @@ from datetime import timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from bookings.states import Status as BookingStatus
 from clinic.transactions import action
 from payments import gateways, steps
 from payments.actions import ASK_OPEN_AFTER, ask
@@ -20,11 +19,13 @@ late (razorpay.com/docs/payments/late-authorization), and a debit takes up to tw
 
 
 def look_after(payment: Payment) -> None:
-    """Asks about an attempt whose time has come, and ends it once its hold is over. Raises GatewayError."""
+    """Asks about an attempt whose time has come, and ends it once its hold is over, or nothing is owed
+    any more. Raises GatewayError."""
     booking, now = payment.booking, timezone.now()
-    if booking.status == BookingStatus.HELD and not booking.hold_lapsed(now):
+    until = booking.pay_until(payment.created_at)
+    if booking.awaits_money(now) and now < until:
         ask(payment)
-        _look_again(payment, min(booking.hold_expires_at, now + ASK_OPEN_AFTER))
+        _look_again(payment, min(until, now + ASK_OPEN_AFTER))
     else:
         close(payment)
 

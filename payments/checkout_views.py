@@ -30,7 +30,7 @@ def checkout(request, public_id, gateway):
     opener = opener_or_404(gateway)
     ticket = live_ticket(request, public_id, Booking.objects.for_page())
     attempt = ticket.booking.payments.open().started().filter(gateway=gateway).first()
-    if attempt is None or not ticket.is_held or ticket.under_review:
+    if attempt is None or not ticket.may_pay:
         return see_other("pay", public_id)
     content = {
         "booking": ticket.booking,

@@ -83,7 +83,7 @@ def _walk_in(schedule_id, who, method, actor, request_key, extra_place) -> Booki
         changes["free_reason"] = _("free of charge")
     places.move(booking, Status.CONFIRMED, now=now, actor=actor, cause=f"walk-in, {method}", **changes)
     if booking.price_minor:
-        take(booking, method, now=now, actor=actor)
+        take(booking, method, booking.price_minor, now=now, actor=actor)
     return booking
 
 
@@ -98,21 +98,23 @@ def add_place(schedule: Schedule, *, actor, reason: str) -> None:
     LogEntry.objects.log_actions(actor.pk, [schedule], CHANGE, message, single_object=True)
 
 
-def take(booking: Booking, method: Method, *, now, actor) -> Payment:
-    """Records money taken by hand for a booking that it has just bought; into the actor's drawer, if one is open."""
+def take(booking: Booking, method: Method, minor: int, *, now, actor, **key) -> Payment:
+    """Records money taken by hand for a booking that it has just bought, or paid the due of; into the
+    actor's drawer, if one is open."""
     payment = Payment.objects.create(
         booking=booking,
         gateway="manual",
         method=method,
-        amount_minor=booking.price_minor,
+        amount_minor=minor,
         currency=booking.currency,
-        captured_minor=booking.price_minor,
+        captured_minor=minor,
         status=PaymentStatus.CAPTURED,
         outcome=Outcome.BOUGHT,
         taken_by=actor,
         drawer=lock_drawer_of(actor),
         created_at=now,
         captured_at=now,
+        **key,
     )
     steps.note(payment, "captured", now=now, amount_minor=payment.captured_minor, actor=actor, why=method)
     return payment

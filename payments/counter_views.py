@@ -39,11 +39,7 @@ def form_for(request, data=None, **initial) -> WalkInForm:
 
 
 def wished(query) -> dict:
-    """What an address fills in: ?window=, or ?booking= for somebody who holds a place and pays here."""
-    booking = Booking.objects.for_page().filter(public_id=query.get("booking", "")).first()
-    if booking:
-        who = {"phone": str(booking.patient.phone), "patient": str(booking.patient_id)}
-        return {"schedule": booking.schedule_id} | who
+    """What an address fills in: ?window=."""
     return {"schedule": query["window"]} if "window" in query else {}
 
 
@@ -89,7 +85,7 @@ def find(request):
 def done(request, public_id):
     """The number just given, its slip, and the way to the next walk-in."""
     booking = get_object_or_404(Booking.objects.for_page(), public_id=public_id)
-    context = {"booking": booking, "payment": booking.payments.captured().first(), "title": _("Walk-in")}
+    context = {"booking": booking, "payment": booking.payments.bought().first(), "title": _("Walk-in")}
     return render(request, "admin/walk_in_done.html", admin.site.each_context(request) | context)
 
 

@@ -7,8 +7,11 @@ from datetime import date
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from bookings.models import Booking
+from bookings.queries import owed
 from clinic import money
 from payments.drawer_models import Drawer
+from payments.due_models import Concession
 from payments.models import Payment, Refund
 from payments.states import Method
 
@@ -41,7 +44,8 @@ class Line:
 
 
 def daily_close(day: date) -> dict:
-    """One of the clinic's days at the counter: a line for each receptionist, their sum, and the drawers.
+    """One of the clinic's days at the counter: a line for each receptionist, their sum, the drawers,
+    what of the day's visits is still owed, and what was let off.
 
     Money handed back is its drawer's; without a drawer it stands on a line of its own. `loose` is the cash
     that went into no drawer, which nobody counts: a sum for each currency.
@@ -80,4 +84,6 @@ def daily_close(day: date) -> dict:
         "methods": Method.labels,
         "loose": [money.display(minor, currency) for currency, minor in sorted(loose.items()) if minor],
         "drawers": list(Drawer.objects.on(day).select_related("opened_by", "closed_by")),
+        "owed": owed(Booking.objects.on(day)),
+        "concessions": list(Concession.objects.made_on(day)),
     }

@@ -1,18 +1,28 @@
 """What must be true of money at any moment (DESIGN §9). Each query finds the rows that break one."""
 
 QUERIES = {
-    "4 a place is paid for, free, paid at the desk, or under review": """
+    "4a a place is paid for, free, let off, owed for at the desk, or under review": """
         SELECT b.id FROM bookings_booking b
         WHERE b.status IN ('confirmed', 'checked_in', 'in_consultation', 'completed')
-          AND b.free_reason = '' AND NOT b.pay_at_desk
-          AND COALESCE((SELECT SUM(p.captured_minor - p.refunded_minor) FROM payments_payment p
-                        WHERE p.booking_id = b.id AND p.outcome = 'bought'), 0)
+          AND b.free_reason = ''
+          AND b.due_minor + b.discount_minor
+              + COALESCE((SELECT SUM(p.captured_minor - p.refunded_minor) FROM payments_payment p
+                          WHERE p.booking_id = b.id AND p.outcome = 'bought'), 0)
               + COALESCE((SELECT SUM(r.amount_minor) FROM payments_payment p
                           JOIN payments_refund r ON r.payment_id = p.id
                           WHERE p.booking_id = b.id AND p.outcome = 'bought'
                             AND r.status <> 'failed' AND r.cause LIKE 'staff:%'), 0) < b.price_minor
           AND NOT EXISTS (SELECT 1 FROM payments_payment p JOIN clinic_reviewitem r
                           ON r.key LIKE 'payment:' || p.id || ':%' WHERE p.booking_id = b.id)""",
+    "4b what is owed at the desk, let off and paid is the price": """
+        SELECT b.id FROM bookings_booking b
+        WHERE b.due_minor + b.discount_minor > 0
+          AND b.due_minor + b.discount_minor + COALESCE(
+              (SELECT SUM(p.captured_minor) FROM payments_payment p
+               WHERE p.booking_id = b.id AND p.outcome = 'bought'), 0) <> b.price_minor""",
+    "4c what was let off has a row that says why": """
+        SELECT b.id FROM bookings_booking b LEFT JOIN payments_concession c ON c.booking_id = b.id
+        WHERE b.discount_minor <> COALESCE(c.amount_minor, 0)""",
     "5a every captured payment has one outcome": """
         SELECT p.id FROM payments_payment p
         WHERE p.status = 'captured' AND p.outcome = '' AND NOT EXISTS (

@@ -44,9 +44,8 @@ def book_capture(payment: Payment, series: ReceiptSeries, *, now: datetime) -> R
     `series` is locked, and `payment` was marked as booked by this transaction.
     """
     bought = payment.outcome == MAY_EARN
-    label = visit_in_words(payment.booking) if bought else _("Paid for a place that could not be given")
     receipt = _issue(
-        series, label, ReceiptKind.RECEIPT,
+        series, _lines(payment), ReceiptKind.RECEIPT,
         payment=payment, amount_minor=payment.captured_minor, at=payment.captured_at, issued_at=now,
     )  # fmt: skip
     if bought:
@@ -63,7 +62,7 @@ def book_refund(refund: Refund, series: ReceiptSeries, *, now: datetime) -> Rece
     """
     payment = refund.payment
     receipt = _issue(
-        series, payment.receipt.snapshot["lines"][0]["label"], ReceiptKind.CREDIT_NOTE,
+        series, [_line(payment.receipt.snapshot["lines"][0]["label"], refund.amount_minor)], ReceiptKind.CREDIT_NOTE,
         refund=refund, amount_minor=refund.amount_minor, at=refund.done_at, issued_at=now,
         credits=payment.receipt.label,
     )  # fmt: skip
@@ -93,7 +92,20 @@ def visit_in_words(booking: Booking) -> str:
     return ", ".join([*words, day])
 
 
-def _issue(series, label, kind, *, credits="", **values) -> Receipt:
+def _lines(payment: Payment) -> list[dict]:
+    """What money was for: the visit, at its price, less what was let off."""
+    booking, paid = payment.booking, payment.captured_minor
+    if payment.outcome != MAY_EARN:
+        return [_line(_("Paid for a place that could not be given"), paid)]
+    off = booking.discount_minor
+    return [_line(visit_in_words(booking), paid + off), *([_line(_("Discount"), -off)] if off else [])]
+
+
+def _line(label: str, minor: int) -> dict:
+    return {"label": label, "minor": minor}
+
+
+def _issue(series, lines, kind, *, credits="", **values) -> Receipt:
     """The next number of a locked series, with a copy of all that is printed."""
     payment = values["payment"] if "payment" in values else values["refund"].payment
     series.last_number += 1
@@ -108,7 +120,7 @@ def _issue(series, label, kind, *, credits="", **values) -> Receipt:
             "clinic": {"name": settings.CLINIC_NAME},
             "tax_line": settings.CLINIC_TAX_LINE,
             "patient": payment.booking.patient.name,
-            "lines": [{"label": label, "minor": values["amount_minor"]}],
+            "lines": lines,
             "method": method,
             "reference": payment.money_id,
             "credits": credits,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
 from clinic import money
+from payments import due_models  # noqa: F401  (Django looks for models here)
 from payments.customer_models import Customer  # noqa: F401  (its readers look for it here)
 from payments.dispute_models import Dispute
 from payments.drawer_models import Drawer

@@ -87,7 +87,17 @@ class LiveTicket(Ticket):
     @property
     def has_receipt(self) -> bool:
         """Money came: by the price of a place that is theirs, or it is on its way back."""
-        return bool(self.refunds) or (self.has_slip and self.booking.price_minor > 0)
+        return bool(self.refunds) or self.booking.is_paid
+
+    @property
+    def may_pay(self) -> bool:
+        """The patient can pay: to get a held place, or what the desk would take else."""
+        return not self.under_review and (self.is_held or (self.booking.owes and bool(gateways.enabled())))
+
+    @property
+    def may_choose_desk(self) -> bool:
+        """The patient may get their number now and pay when they come."""
+        return self.is_held and self.booking.may_pay_at_desk
 
     @property
     def money_moves(self) -> bool:
@@ -103,14 +113,18 @@ class LiveTicket(Ticket):
             return said
         if booking.free_reason or not booking.price_minor:
             return [_("Free"), *said]
-        if booking.pay_at_desk:
-            return [_("%(price)s, to be paid at the desk") % {"price": booking.price}, *said]
-        return [_("%(price)s paid") % {"price": booking.price}, *said]
+        if booking.due_minor:
+            return [_("%(price)s to pay at the desk") % {"price": booking.due}, *said]
+        if not booking.charged_minor:
+            return [_("Nothing to pay"), *said]
+        paid = money.display(booking.charged_minor, booking.currency)
+        return [_("%(price)s paid") % {"price": paid}, *said]
 
     @property
     def version(self) -> str:
         money = [f"{refund.pk}{refund.status}{'w' * refund.waits_for_bank}" for refund in self.refunds]
-        return "-".join([super().version, f"{self.declined:d}{self.under_review:d}", *money])
+        facts = f"{self.declined:d}{self.under_review:d}{self.booking.due_minor}"
+        return "-".join([super().version, facts, *money])
 
 
 def with_refund_mark(bookings):
@@ -125,12 +139,12 @@ def live(booking: Booking, now: datetime) -> LiveTicket:
     """
     place = ticket(booking, now)
     refunds = tuple(Refund.objects.of(booking)) if booking.has_refunds else ()
-    tries = set(booking.payments.values_list("status", "outcome")) if place.is_held else set()
+    tries = set(booking.payments.values_list("status", "outcome")) if booking.awaits_money(now) else set()
     return LiveTicket(booking, now, place.ahead, **judged(tries), refunds=refunds)
 
 
 def judged(tries: set) -> dict[str, bool]:
-    """What the tries to pay a held place say: pairs of status and outcome."""
+    """What the tries to pay say: pairs of status and outcome."""
     return {
         "declined": (Status.FAILED, "") in tries,
         "under_review": (Status.CAPTURED, Outcome.REVIEW) in tries,

@@ -65,14 +65,14 @@ def accept(payment_id: int, *, reason: str, actor, review_id=None) -> Payment:
     payment = Payment.objects.locked().get(pk=payment_id)
     if payment.outcome != Outcome.REVIEW or payment.refunded_minor:
         raise Refused("NOT_UNDER_REVIEW", _("This payment was decided about already."))
-    if booking.status not in (BookingStatus.HELD, BookingStatus.EXPIRED):
+    if not booking.owes and booking.status not in (BookingStatus.HELD, BookingStatus.EXPIRED):
         raise places.immovable(booking)
-    if not places.has_room_for(booking, others, now):
+    if not booking.owes and not places.has_room_for(booking, others, now):
         raise places.full(booking.schedule)
     payment.outcome = Outcome.BOUGHT
     payment.save(update_fields=["outcome"])
     steps.note(payment, "accepted", now=now, amount_minor=payment.captured_minor, actor=actor, why=reason)
-    places.seat(booking, others, now=now, actor=actor, cause=f"payment accepted: {reason}"[:200])
+    steps.give(booking, others, now=now, actor=actor, cause=f"payment accepted: {reason}"[:200])
     said = {"token": booking.token_label, "reason": reason}
     note = _("Accepted for the booking, number %(token)s: %(reason)s") % said
     _resolve(review_id, payment, now=now, actor=actor, note=note)

@@ -49,6 +49,7 @@ def settle(payment: Payment, event: Event, *, actor=None, claimed_as: str = "") 
     """Decides, once and under the window's lock, what a captured payment bought (DESIGN §4).
 
     Held or lapsed with room: confirmed, and the next number. No room: overflow, all due back.
+    To be paid at the desk, and not paid there yet: nothing is owed any more.
     Cancelled, free, or paid by another payment: surplus, due back in full. Another amount,
     currency or mode than was asked: kept, and somebody must look at it.
 
@@ -62,6 +63,8 @@ def settle(payment: Payment, event: Event, *, actor=None, claimed_as: str = "") 
     wrong = mismatch(payment, event)
     if wrong:
         outcome = Outcome.REVIEW
+    elif booking.owes and booking.due_minor == event.amount_minor:
+        outcome = Outcome.BOUGHT
     elif booking.status not in (BookingStatus.HELD, BookingStatus.EXPIRED):
         outcome = Outcome.SURPLUS
     elif places.has_room_for(booking, others, now):
@@ -73,7 +76,7 @@ def settle(payment: Payment, event: Event, *, actor=None, claimed_as: str = "") 
         return None
     note(payment, "captured", now=now, amount_minor=event.amount_minor, actor=actor, why=outcome)
     if outcome == Outcome.BOUGHT:
-        places.seat(booking, others, now=now, actor=actor, cause=f"paid by {payment.gateway}")
+        give(booking, others, now=now, actor=actor, cause=f"paid by {payment.gateway}")
     elif outcome == Outcome.NO_PLACE:
         places.overflow(booking, now=now)
     elif outcome == Outcome.REVIEW:
@@ -84,6 +87,14 @@ def settle(payment: Payment, event: Event, *, actor=None, claimed_as: str = "") 
             admin_link(payment),
         )
     return payment
+
+
+def give(booking, others: list, *, now: datetime, cause: str, actor=None) -> None:
+    """What was paid is the patient's: a place that `has_room_for`, or one that is owed for no more."""
+    if booking.owes:
+        places.pay_off(booking)
+    else:
+        places.seat(booking, others, now=now, cause=cause, actor=actor)
 
 
 def mismatch(payment: Payment, event: Event) -> str:

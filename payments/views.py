@@ -42,9 +42,10 @@ def terms_of(ticket) -> refund_rules.Terms:
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
 def pay(request, public_id):
-    """How to pay for a held place; chosen, it leads to the gateway's page. The hold goes on whatever happens."""
+    """How to pay for a held place, or what is owed at the desk; chosen, it leads to the gateway's page. The
+    hold goes on whatever happens."""
     ticket = live_ticket(request, public_id, Booking.objects.for_page())
-    if not ticket.is_held or ticket.under_review:
+    if not ticket.may_pay:
         return see_other(ticket.booking)
     form = PayForm(request.POST if request.method == "POST" else None)
     if form.is_valid():

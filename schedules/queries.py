@@ -75,6 +75,11 @@ class Window:
         return self._refusal[0]
 
     @property
+    def pay_at_desk(self) -> bool:
+        """Patients may choose to pay when they come."""
+        return settings.PAY_AT_DESK
+
+    @property
     def is_bookable(self) -> bool:
         return not self.why_not_code
 

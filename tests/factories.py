@@ -6,6 +6,7 @@ from itertools import count
 from uuid import uuid4
 
 from django.contrib.auth.models import Group
+from django.test import override_settings
 from django.utils import timezone
 
 from bookings import actions
@@ -151,6 +152,12 @@ def paid(schedule, who=None, **fields) -> Booking:
     deliver(capture_body(attempt(booking)))
     booking.refresh_from_db()
     return booking
+
+
+def owing(schedule, who=None, **fields) -> Booking:
+    """A booking whose patient chose to pay at the desk, in a clinic that offers that."""
+    with override_settings(PAY_AT_DESK=True):
+        return actions.pay_at_desk(hold(schedule, who, **fields).pk)
 
 
 def lapse(booking) -> None:

@@ -16,7 +16,7 @@ from bookings.models import BookingEvent
 from bookings.states import Status
 from clinic.models import ReviewItem
 from payments import actions as money_actions
-from payments import drawer_actions, payout_actions, sweeps
+from payments import drawer_actions, due_actions, payout_actions, sweeps
 from payments import invariants as money_invariants
 from payments.ledger_models import LedgerEntry, Receipt
 from payments.management.commands.check_invariants import violations
@@ -191,7 +191,9 @@ def a_hold_that_no_sweep_ended():
 
 # --- Money --------------------------------------------------------------------------------
 
-PAID = "4 a place is paid for, free, paid at the desk, or under review"
+PAID = "4a a place is paid for, free, let off, owed for at the desk, or under review"
+DUE = "4b what is owed at the desk, let off and paid is the price"
+LET_OFF = "4c what was let off has a row that says why"
 OUTCOME = "5a every captured payment has one outcome"
 BOUGHT = "5b what a payment bought was confirmed"
 RETURNED = "5c what bought nothing is going back in full"
@@ -213,6 +215,26 @@ def a_place_that_was_paid_in_part():
     booking = f.paid(f.window())
     change(booking.payments.get(), captured_minor=49999)
     return booking
+
+
+@fault(PAID)
+def a_place_that_is_owed_for_no_more_and_was_not_paid():
+    return change(f.owing(f.window()), due_minor=0)
+
+
+@fault(DUE)
+def a_place_that_was_paid_and_is_still_owed_for():
+    return change(collected(f.owing(f.window())), due_minor=50000)
+
+
+def collected(booking, collected_minor=50000):
+    asked = {"collected_minor": collected_minor, "method": "cash", "reason": "x", "key": uuid4()}
+    return due_actions.collect(booking.pk, actor=f.user(), **asked)
+
+
+@fault(LET_OFF)
+def a_discount_that_nobody_gave():
+    return change(f.owing(f.window()), due_minor=40000, discount_minor=10000)
 
 
 @fault(OUTCOME)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from bookings import actions, desk
@@ -16,7 +17,7 @@ from bookings.models import Booking
 from bookings.states import Status
 from clinic.errors import Refused
 from payments import actions as money
-from payments import counter, staff_actions, sweeps
+from payments import counter, due_actions, staff_actions, sweeps
 from payments.inbox_models import GatewayEventQuerySet
 from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Payment, Refund
@@ -294,4 +295,63 @@ def test_a_patient_cancels_in_two_tabs():
     sweeps.make_refunds()
     assert said(results) == {"cancelled": 2}
     assert [e.to_status for e in booking.events.all()].count("cancelled") == 1
+    assert healthy()
+
+
+def collect(booking, key=None):
+    asked = {"method": "cash", "key": key or uuid4(), "actor": f.user()}
+    return lambda: due_actions.collect(booking.pk, **asked)
+
+
+def test_two_receptionists_take_what_is_owed(fair, meeting):
+    """One of them is told that it is paid. Without the lock both take the money."""
+    booking = f.owing(f.window())
+    results = at_once(collect(booking), collect(booking), meeting=meeting)
+    right = (
+        said(results) == {"confirmed": 1, "NOTHING_DUE": 1} and booking.payments.count() == 1 and healthy()
+    )
+    assert right is fair
+
+
+def test_two_receptionists_sell_the_place_of_a_card_that_failed(fair, meeting):
+    booking = f.hold(f.window())
+    results = at_once(collect(booking), collect(booking), meeting=meeting)
+    right = (
+        said(results) == {"confirmed": 1, "NOTHING_DUE": 1} and booking.payments.count() == 1 and healthy()
+    )
+    assert right is fair
+
+
+@pytest.mark.parametrize("begin", [f.owing, f.hold])
+def test_money_arrives_online_while_reception_takes_it(begin, fair, meeting):
+    """Whoever is first: the place is paid once. What came online too goes back, or the desk takes nothing.
+    Without the lock the database still refuses the second money, and one of them has an error."""
+    booking = begin(f.window())
+    body = f.capture_body(f.attempt(booking))
+    _told, taken = at_once(lambda: f.deliver(body), collect(booking), meeting=meeting)
+    sweeps.make_refunds()
+    booking.refresh_from_db()
+    kept = sum(payment.left_minor for payment in booking.payments.all())
+    told_at_once = GatewayEvent.objects.get().error == ""
+    right = (booking.queue_number, booking.due_minor, kept) == (1, 0, 50000) and healthy()
+    right = right and told_at_once and set(said([taken])) <= {"confirmed", "NOTHING_DUE"}
+    assert right is fair
+
+
+def test_a_patient_chooses_the_desk_while_their_money_arrives(fair, meeting):
+    """Whoever is first: paid, and nothing is owed."""
+    booking = f.hold(f.window())
+    body = f.capture_body(f.attempt(booking))
+    with override_settings(PAY_AT_DESK=True):
+        at_once(lambda: f.deliver(body), lambda: actions.pay_at_desk(booking.pk), meeting=meeting)
+    booking.refresh_from_db()
+    right = (booking.queue_number, booking.due_minor) == (1, 0) and healthy()
+    assert right is fair
+
+
+def test_a_form_that_arrives_twice_at_once_takes_the_money_once():
+    booking, key = f.owing(f.window()), uuid4()
+    results = at_once(*[collect(booking, key)] * 4)
+    assert said(results) == {"confirmed": 4}
+    assert booking.payments.count() == 1
     assert healthy()

@@ -65,7 +65,7 @@ def test_the_desk_says_who_has_not_paid(client, reception, window):
     held = factories.hold(window)
     page = client.get(DESK).content.decode()
     assert "paying, until" in page
-    assert f"/admin/walk-in/?booking={held.public_id}" in page
+    assert f"/admin/take-payment/{held.public_id}/" in page
 
 
 def test_a_patient_arrives_is_called_and_leaves(client, reception, window):

@@ -166,7 +166,7 @@ def test_a_double_click_sells_one_number(client, reception):
 def test_an_unpaid_place_of_theirs_becomes_the_walk_in(client, reception):
     window = running(capacity=1)
     held = factories.hold(window, factories.guest(name="Ravi Kumar", phone="+919820011111"))
-    page = client.get(f"{WALK_IN}?booking={held.public_id}")
+    page = client.post(reverse("admin:walk-in-find"), typed(window, name="", age=""))
     assert page.context["form"].chosen == str(held.patient_id)
     assert not page.context["form"].is_full
     answer = client.post(WALK_IN, typed(window, name="", age="", patient=held.patient_id))

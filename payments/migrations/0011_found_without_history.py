@@ -9,7 +9,7 @@ BOOKED = "UPDATE payments_{0} SET in_books = true WHERE id IN (SELECT {0}_id FRO
 class Migration(migrations.Migration):
     dependencies = [
         ("bookings", "0002_no_overlap"),
-        ("payments", "0009_refund_permission"),
+        ("payments", "0010_disputes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("bookings", "0002_no_overlap"),
         ("clinic", "0002_cache"),
-        ("payments", "0009_refund_permission"),
+        ("payments", "0012_concession"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

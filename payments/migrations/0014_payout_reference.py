@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0009_refund_permission")]
+    dependencies = [("payments", "0013_money_report")]
 
     operations = [
         migrations.AddField(

@@ -221,5 +221,5 @@ def sell(window: Schedule, patient: Patient, at: datetime, reception: User, meth
         booked_by=patient.account,
     )
     steps.move(booking, Status.CONFIRMED, now=at, actor=reception, cause=f"walk-in, {method}")
-    counter.take(booking, method, now=at, actor=reception)
+    counter.take(booking, method, booking.price_minor, now=at, actor=reception)
     return booking

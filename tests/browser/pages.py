@@ -5,7 +5,7 @@ follow one rule. What is no page stands in `NO_PAGES` with the status that prove
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
 
@@ -56,6 +56,7 @@ def url_names(resolver=None, namespace: str = "") -> Iterator[str]:
 POSTED, NOBODY, ELSEWHERE, MISSING, DATA = 405, 403, 302, 404, 200
 NO_PAGES = {
     "give-up": POSTED,
+    "pay-at-desk": POSTED,
     "webhook": POSTED,
     "admin:call-next": POSTED,
     "admin:desk-move": POSTED,
@@ -107,6 +108,7 @@ def confirmation_key(scene: Scene) -> list[str]:
 ARGUMENTS = {
     "checkout-back": lambda scene: [scene.held.public_id, "razorpay"],
     "give-up": lambda scene: [scene.held.public_id],
+    "pay-at-desk": lambda scene: [scene.held.public_id],
     "webhook": lambda scene: ["demo"],
     "booking-status": lambda scene: [scene.confirmed.public_id],
     "booking-return": lambda scene: [scene.confirmed.public_id],
@@ -153,6 +155,11 @@ def without_the_frame(page: Page, scene: Scene) -> None:
 def find_by_phone(page: Page, scene: Scene) -> None:
     page.get_by_label("Phone").fill("+91 98200 12345")
     page.get_by_text("Kabir Joshi").wait_for()
+
+
+def take_less_without_a_reason(page: Page, scene: Scene) -> None:
+    page.get_by_text("Take less, or nothing").click()
+    press("Let all of it off")(page, scene)
 
 
 def search(words: str) -> Callable[[Page, Scene], None]:
@@ -247,6 +254,7 @@ STOPS = {
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
         Stop(name="admin:money", who=MANAGER, query=some_days),
         Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
+        booking("owing", RECEPTION, "admin:take-payment"),
         Stop(name="admin:cash", who=RECEPTION),
         Stop(name="admin:payments_drawer_open", who=MANAGER),
         Stop(name="admin:payments_drawer_count", who=RECEPTION, arguments=lambda scene: [scene.drawer.pk]),
@@ -306,7 +314,7 @@ MORE = {
         f"booking, {state}": booking(state)
         for state in (
             "held", "declined", "checked_in", "in_consultation", "completed", "no_show", "cancelled",
-            "given_up", "expired", "overflow", "surplus", "disputed", "charged_back",
+            "given_up", "expired", "overflow", "surplus", "disputed", "charged_back", "owing", "discounted",
         )
     },
     "payment, disputed": Stop(
@@ -329,6 +337,25 @@ MORE = {
     "book, for my family": Stop(name="book", who=PATIENT, arguments=lambda scene: [scene.window.pk]),
     "book, full": Stop(name="book", arguments=lambda scene: [scene.full.pk]),
     "pay, declined": booking("declined", name="pay"),
+    "pay, owing": booking("owing", name="pay"),
+    "slip, owing": booking("owing", name="slip"),
+    "cancel, owing": booking("owing", name="cancel"),
+    "receipt, discounted": booking("discounted", name="receipt"),
+    "take payment, declined": booking("declined", RECEPTION, "admin:take-payment"),
+    "take payment, paid": booking("confirmed", RECEPTION, "admin:take-payment"),
+    "take payment, manager": booking("owing", MANAGER, "admin:take-payment"),
+    "take payment, wrong": replace(
+        booking("owing", MANAGER, "admin:take-payment"), then=take_less_without_a_reason
+    ),
+    "payment taken, discounted": booking("discounted", MANAGER, "admin:walk-in-done"),
+    "desk, somebody owes": Stop(
+        name="admin:desk",
+        who=RECEPTION,
+        query=lambda scene: f"?window={scene.owing.schedule_id}&{scene.left_unpaid.pk}",
+    ),
+    "cash, something let off": Stop(
+        name="admin:cash", who=MANAGER, query=lambda scene: f"?{scene.discounted.pk}&{scene.owing.pk}"
+    ),
     "cancel, unpaid": booking("held", name="cancel"),
     "cancel, too late": booking("checked_in", name="cancel"),
     "cancel, nothing comes back": booking("booked_long_ago", name="cancel"),

@@ -15,6 +15,7 @@ from payments import actions as payment_actions
 from payments import counter, sweeps
 from payments.drawer_actions import open_drawer
 from payments.drawer_models import Drawer
+from payments.due_actions import collect
 from payments.ledger_models import Payout
 from payments.models import Payment
 from payments.payout_actions import ask_for, move_payout
@@ -174,6 +175,30 @@ class Scene:
             request_key=uuid4(),
         )
 
+    @cached_property
+    def owing(self) -> Booking:
+        """They chose to pay at the desk."""
+        return factories.owing(self.window, factories.guest(name="Prakash Gurung"))
+
+    @cached_property
+    def left_unpaid(self) -> Booking:
+        """Seen, and gone without paying."""
+        booking = factories.owing(self.window, factories.guest(name="Tara Basnet"))
+        desk.check_in(booking.pk, actor=self.reception)
+        return desk.complete(booking.pk, actor=self.reception)
+
+    @cached_property
+    def discounted(self) -> Booking:
+        booking = factories.owing(self.window, factories.guest(name="Kamal Shrestha"))
+        return collect(
+            booking.pk,
+            collected_minor=40000,
+            method=Method.ESEWA,
+            reason="A student",
+            key=uuid4(),
+            actor=self.account(MANAGER),
+        )
+
     def _called(self, name: str) -> Booking:
         booking = factories.paid(self.window, factories.guest(name=name))
         desk.check_in(booking.pk, actor=self.reception)
@@ -265,5 +290,7 @@ class Scene:
 
     def row_of(self, model):
         """A row of any table in admin, those included that the sample clinic leaves empty."""
-        assert self.service and self.review and self.secured and self.drawer and self.payout
+        assert (
+            self.service and self.review and self.secured and self.drawer and self.payout and self.discounted
+        )
         return model._default_manager.order_by("-pk")[0]

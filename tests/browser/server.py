@@ -73,6 +73,7 @@ def serving(database: str, folder: Path) -> Iterator[Site]:
         "DEMO_GATEWAY_BOOK": str(site.gateway_book),
         "WEB_THREADS": "8",
         **gateways,
+        "PAY_AT_DESK": "1",
         **{f"BOOKINGS_PER_HOUR_{who}": UNLIMITED for who in ("ACCOUNT", "PHONE", "ADDRESS")},
     }
     options = {"cwd": ROOT, "env": environment}

@@ -81,8 +81,8 @@ def _record_capture(payment_id, amount_minor, method, reference, reason, actor) 
 
 
 def _beside(attempt: Payment, method: Method, actor) -> Payment:
-    """A payment past the gateway, for the same booking and the same price."""
-    return Payment.objects.create(
+    """A payment past the gateway, for the same booking and the same price, `with_place`."""
+    made = Payment.objects.create(
         booking=attempt.booking,
         gateway="manual",
         method=method,
@@ -91,6 +91,7 @@ def _beside(attempt: Payment, method: Method, actor) -> Payment:
         taken_by=actor,
         created_at=timezone.now(),
     )
+    return Payment.objects.with_place().get(pk=made.pk)
 
 
 def record_failure(payment_id: int, *, reason: str, actor) -> Payment:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from bookings.states import LIVE, NEW, OCCUPYING, WAITING, Channel, Status
@@ -23,7 +24,7 @@ def new_public_id() -> str:
 
 LINE = (
     "public_id", "status", "queue_number", "priority", "hold_expires_at", "price_minor", "currency",
-    "start_at", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
+    "start_at", "mode", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
     "schedule__starts_at", "schedule__ends_at", "schedule__doctor__name", "schedule__doctor__room",
 )  # fmt: skip
 
@@ -47,6 +48,10 @@ class BookingQuerySet(LockingQuerySet):
     def lapsed(self, now):
         """Holds whose time is up, whether or not a sweep has seen them."""
         return self.filter(status=Status.HELD, hold_expires_at__lte=now)
+
+    def paying(self, now):
+        """Holds whose time is not up: their places are neither free nor sold."""
+        return self.filter(status=Status.HELD, hold_expires_at__gt=now)
 
     def on(self, day):
         return self.filter(schedule__date=day)
@@ -123,6 +128,13 @@ class Booking(models.Model):
     refund_rules = models.JSONField(_("refund rules as sold"), default=list, blank=True)
     refund_percent = models.PositiveSmallIntegerField(_("refund, percent"), null=True, blank=True)
     refund_due_at = models.DateTimeField(_("refund due"), null=True, blank=True)
+    moved = models.PositiveSmallIntegerField(_("times moved by the patient"), default=0, editable=False)
+    refund_at_most = models.PositiveSmallIntegerField(
+        _("refund at most, percent"),
+        default=100,
+        editable=False,
+        help_text=_("What a cancellation would have given back when the patient moved the visit."),
+    )
     cancel_reason = models.CharField(_("reason"), max_length=200, blank=True)
     created_at = models.DateTimeField()
     checked_in_at = models.DateTimeField(null=True, blank=True)
@@ -177,7 +189,7 @@ class Booking(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.token_label or self.get_status_display()} · {self.schedule}"
+        return f"{self.label or self.get_status_display()} · {self.schedule}"
 
     def get_absolute_url(self):
         return reverse("booking", args=[self.public_id])
@@ -190,6 +202,13 @@ class Booking(models.Model):
     @property
     def token_label(self) -> str:
         return self.schedule.label(self.queue_number)
+
+    @property
+    def label(self) -> str:
+        """What people call this place: its number, or its time. "" before there is one."""
+        if self.start_at:
+            return f"{timezone.localtime(self.start_at):%H:%M}"
+        return self.token_label
 
     @property
     def price(self) -> str:

@@ -52,6 +52,7 @@ env = Env(
     CLINIC_TAX_LINE=(str, ""),
     HOLD_MINUTES=(int, 15),
     CANCEL_UNTIL_MINUTES=(int, 0),
+    MOVES_PER_BOOKING=(int, 2),
     BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
     BOOKINGS_PER_HOUR_PHONE=(int, 5),
     BOOKINGS_PER_HOUR_ADDRESS=(int, 30),
@@ -307,6 +308,7 @@ REFUND_RULES = [[24, 100]]
 """Hours before the start → percent given back; below the last one, nothing. Snapshotted when sold."""
 REFUND_GRACE_MINUTES = 30
 CANCEL_UNTIL_MINUTES = env("CANCEL_UNTIL_MINUTES")
+MOVES_PER_BOOKING = env("MOVES_PER_BOOKING")
 CONSENT_VERSION = "2026-11"
 """Change it when the text in templates/bookings/_consent.html changes."""
 THROTTLES = {  # how many, in how many seconds
@@ -317,6 +319,7 @@ THROTTLES = {  # how many, in how many seconds
 
 SWEEPS = [
     "bookings.sweeps.expire_lapsed_holds",
+    "bookings.sweeps.finish_schedules",
     "payments.sweeps.process_inbox",
     "payments.sweeps.close_open_payments",
     "payments.sweeps.make_refunds",

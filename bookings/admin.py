@@ -218,6 +218,9 @@ class BookingAdmin(ReadableAdmin):
         mine = self.get_queryset(request).select_related("schedule__doctor", "patient")
         booking = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0)
         form = MoveForm(request.POST if request.method == "POST" else None, booking=booking)
+        text = _("%(who)s: %(visit)s. What was paid moves along.")
+        if not form.fields["to"].queryset.exists():
+            text = _("%(who)s: %(visit)s. This doctor has no free time in the next two weeks.")
         if form.is_valid():
             try:
                 moved = actions.reschedule(
@@ -233,7 +236,7 @@ class BookingAdmin(ReadableAdmin):
                 return HttpResponseRedirect(back)
         return self.ask(
             request, form, back=back, submit=_("Move"), title=_("Move this visit?"),
-            text=_("%(who)s: %(visit)s. What was paid moves along.") % {"who": booking.patient.name, "visit": booking},
+            text=text % {"who": booking.patient.name, "visit": booking},
         )  # fmt: skip
 
     @admin.action(description=gettext_lazy("Cancel, with a reason"), permissions=["desk"])

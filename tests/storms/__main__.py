@@ -20,7 +20,7 @@ from tests.gateways import stripe_server
 from tests.services import free_port
 from tests.storms import site
 
-SCENARIOS = "free", "held", "unreserved", "copies"
+SCENARIOS = "free", "held", "slot", "unreserved", "copies"
 WITHOUT_LOCK = "tests/storms/without_lock.py"
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from bookings.states import LIVE, NEW, OCCUPYING, WAITING, Channel, Status
+from bookings.states import LIVE, NEW, NO_VISIT, OCCUPYING, WAITING, Channel, Status
 from clinic import money
 from clinic.models import Patient, Service
 from clinic.transactions import LockingQuerySet
@@ -48,6 +48,10 @@ class BookingQuerySet(LockingQuerySet):
     def lapsed(self, now):
         """Holds whose time is up, whether or not a sweep has seen them."""
         return self.filter(status=Status.HELD, hold_expires_at__lte=now)
+
+    def with_visit(self):
+        """Bookings that are or were a visit to come to."""
+        return self.exclude(status__in=NO_VISIT)
 
     def paying(self, now):
         """Holds whose time is not up: their places are neither free nor sold."""

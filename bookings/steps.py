@@ -11,14 +11,17 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Model, Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking, BookingEvent
+from bookings.notice_steps import of_move
 from bookings.queries import read_under_lock
 from bookings.refund_rules import why_not_move_own
 from bookings.states import DESK_CHANNELS, LIVE, MOVES, NEW, OCCUPYING, Channel, Status
 from clinic.errors import Refused
 from clinic.models import Patient
+from clinic.notice_steps import tell
 from clinic.transactions import StartOver
 from schedules.models import Schedule
 from schedules.states import SETTLES, Kind
@@ -41,7 +44,8 @@ def move(
 
     Effects: `booking.status` and `changes` are saved (inserted when new) · `booking.units`
     becomes 0, 1 or minutes, and the window's `taken` follows by the same difference · the
-    first move to a place in the queue takes `last_number + 1` · one BookingEvent is written.
+    first move to a place in the queue takes `last_number + 1` · one BookingEvent is written, and
+    the notices of it.
     With `into`, another locked window, the place and its number are taken there, and what it
     took in its old window is given back.
 
@@ -64,9 +68,9 @@ def move(
     adding = booking._state.adding
     _assign(booking, changes)
     booking.save(force_insert=adding, update_fields=None if adding else changes)
-    BookingEvent(booking=booking, at=now, actor=actor, from_status=was, to_status=to, cause=cause).save(
-        force_insert=True
-    )
+    event = BookingEvent(booking=booking, at=now, actor=actor, from_status=was, to_status=to, cause=cause)
+    event.save(force_insert=True)
+    tell(of_move(booking, event, now))
     _take(old, booking, -leaves)
     _take(window, booking, units - had, changes.get("queue_number"))
     if changes.get("queue_number"):
@@ -271,7 +275,12 @@ class Guest:
 
 
 def as_patient(who: Patient | Guest) -> Patient:
-    return who if isinstance(who, Patient) else Patient.objects.create(**asdict(who))
+    """A guest becomes a row, with the language that they read us in."""
+    return (
+        who
+        if isinstance(who, Patient)
+        else Patient.objects.create(**asdict(who), language=get_language() or "")
+    )
 
 
 def is_known(who: Patient | Guest) -> bool:

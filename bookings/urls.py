@@ -6,6 +6,7 @@ urlpatterns = [
     path("book/<int:schedule_id>/", views.book, name="book"),
     path("b/<str:public_id>/slip/", views.slip, name="slip"),
     path("b/<str:public_id>/move/", move_views.move, name="move"),
+    path("b/<str:public_id>/visit.ics", views.calendar_file, name="calendar-file"),
     path("b/<str:public_id>/give-up/", views.give_up, name="give-up"),
     path("board/", views.board, name="board"),
 ]

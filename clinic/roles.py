@@ -20,7 +20,7 @@ ROLES = {
         "clinic.view_doctor", "clinic.add_doctor", "clinic.change_doctor",
         "clinic.view_service", "clinic.add_service", "clinic.change_service",
         "clinic.view_servicecategory", "clinic.add_servicecategory", "clinic.change_servicecategory",
-        "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user",
+        "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user", "clinic.view_notice",
         "payments.take_payment", "payments.refund", "payments.view_payment", "payments.view_paymentevent",
         "payments.view_gatewayevent", "payments.view_refund", "payments.change_refund",
         "payments.view_receipt", "payments.view_receiptseries", "payments.view_ledgerentry", "payments.adjust_ledger",

@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from clinic import money
 from clinic.errors import Refused
 from clinic.models import Doctor
+from clinic.notice_models import Recipient
+from clinic.notice_steps import notices, tell
 from clinic.transactions import action
 from payments.ledger_models import LedgerEntry, Payout
 from payments.ledger_steps import sum_of
@@ -84,6 +86,8 @@ def move_payout(payout_id: int, to: PayoutStatus, *, actor, reference: str = "",
             reason=reference,
             actor=actor,
         )
+        doctor = {"to": Recipient.DOCTOR, "doctor_id": payout.doctor_id}
+        tell(notices("payout-done", payout.pk, fact=str(payout.pk), now=now, **doctor))
     said = f"{payout.get_status_display()} {reference}{reason}".strip()
     LogEntry.objects.log_actions(actor.pk, [payout], CHANGE, said, single_object=True)
     log.info("payout", extra={"payout": payout.pk, "doctor": payout.doctor_id, "status": to})

@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from bookings import steps as places
 from bookings.queries import live_in_window
 from bookings.states import Status as BookingStatus
-from clinic import money
-from clinic.models import ReviewItem
+from clinic import money, notice_steps
+from clinic.notice_models import Recipient
+from clinic.notice_steps import notices, tell
 from payments import gateways
 from payments.gateways.base import Event
 from payments.models import Payment, PaymentEvent, Refund
@@ -32,10 +33,8 @@ def note(payment: Payment, kind: str, *, now, amount_minor: int = 0, actor=None,
 
 
 def review(key: str, subject: str, explanation: str, link: str) -> None:
-    """Raises something that a person must look at, once per `key`."""
-    ReviewItem.objects.get_or_create(
-        key=key, defaults={"subject": subject, "explanation": explanation, "link": link}
-    )
+    """Raises something that a person must look at, once per `key`, and tells the front office."""
+    notice_steps.review(key, subject, explanation, link)
 
 
 def admin_link(row) -> str:
@@ -185,7 +184,7 @@ def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
     else:
         payment.refunded_minor += event.amount_minor
         payment.save(update_fields=["refunded_minor"])
-        payment.refunds.create(
+        refund = payment.refunds.create(
             cause=f"gateway:{event.gateway_refund}"[:60],
             amount_minor=event.amount_minor,
             status=RefundStatus.DONE,
@@ -194,6 +193,7 @@ def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
             next_try_at=now,
             done_at=now,
         )
+        tell_of(refund, now)
         if payment.outcome == Outcome.BOUGHT and payment.booking.status != BookingStatus.CANCELLED:
             why = _("The booking still stands. Cancel it if the patient is not coming.")
     note(
@@ -206,6 +206,11 @@ def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
     log.info("refund", extra={"payment": payment.pk, "status": "made at the gateway"})
     if why:
         review(f"payment:{payment.pk}:{event.gateway_refund}"[:120], subject, why, admin_link(payment))
+
+
+def tell_of(refund: Refund, now: datetime) -> None:
+    """The patient is told of money that was sent back."""
+    tell(notices("refund-sent", refund.pk, fact=str(refund.pk), to=Recipient.PATIENT, now=now))
 
 
 def dispute(payment: Payment, event: Event, *, now: datetime) -> None:
@@ -257,6 +262,8 @@ def record_refund(
     refund.save(update_fields=["status", "reason", "gateway_refund", "done_at", "next_try_at", "tries"])
     note(payment, f"refund {status}", now=now, amount_minor=refund.amount_minor, why=why, actor=actor)
     log.info("refund", extra={"refund": refund.pk, "payment": payment.pk, "status": status})
+    if status == RefundStatus.DONE:
+        tell_of(refund, now)
     if status == RefundStatus.FAILED:
         payment.refunded_minor -= refund.amount_minor
         payment.save(update_fields=["refunded_minor"])

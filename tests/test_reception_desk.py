@@ -189,8 +189,8 @@ def test_a_long_line_costs_no_more_queries(client, reception, window, django_ass
 
     def costs():
         with django_assert_num_queries(
-            7
-        ):  # session, user, permissions twice, items to look at, windows, line
+            8
+        ):  # session, user, permissions twice, inbox, items to look at, windows, line
             client.get(DESK)
 
     sell(window, reception)

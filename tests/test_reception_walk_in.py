@@ -257,5 +257,5 @@ def test_the_page_costs_the_same_however_many_windows_there_are(
 ):
     for _n in range(5):
         running()
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get(WALK_IN)

@@ -15,7 +15,7 @@ from bookings.states import LIVE, OCCUPYING, Channel, Status
 from bookings.steps import Guest
 from clinic.errors import Refused
 from clinic.models import Patient
-from clinic.transactions import action
+from clinic.transactions import StartOver, action
 
 log = logging.getLogger("clinic")
 
@@ -161,6 +161,39 @@ def cancel_own(booking_id: int, *, actor=None, shown: int | None) -> Booking:
             booking=booking,
         )
     steps.call_off(booking, percent or 0, now=now, actor=actor, reason=_("by the patient"))
+    return booking
+
+
+@action
+def reschedule(booking_id: int, to: int, *, actor=None, reason: str = "", own: bool = False) -> Booking:
+    """Moves a confirmed visit to another window of the same doctor: new place and number, same
+    link, same money. The new place is taken before the old one is left, and both at once.
+
+    `own`: by the patient, within settings.MOVES_PER_BOOKING and before the cut-off; what a
+    cancellation would give back never grows by it. Staff move without limits, for a `reason`.
+    To where it already is, it changes nothing. Raises Refused: MOVE, TOO_LATE, OTHER_DOCTOR,
+    CLOSED, PAST, FULL, ALREADY_BOOKED.
+    """
+    stale = Booking.objects.get(pk=booking_id)
+    wanted = Q(pk=booking_id) | live_in_window(stale.patient_id)
+    windows, now, found = steps.lock_windows({stale.schedule_id, to}, wanted)
+    booking = next((found for found in found if found.pk == booking_id), None)
+    if booking is None:
+        raise StartOver
+    target = windows[to]
+    if booking.schedule_id == to:
+        return booking
+    steps.check_movable(booking, target, now, own=own)
+    rivals = [other for other in found if other.schedule_id == to and other.status in LIVE]
+    if rivals:
+        raise Refused(
+            "ALREADY_BOOKED", _("This person already has a place in this window."), booking=rivals[0]
+        )
+    if not steps.has_left(target, booking.size, booking.channel if own else Channel.PHONE):
+        raise steps.full(target)
+    kept = {"moved": booking.moved + 1, "refund_at_most": percent_back(booking, now)} if own else {}
+    cause = f"moved from {booking.schedule.starts_at:%Y-%m-%d %H:%M} UTC: {reason or 'by the patient'}"
+    steps.move(booking, Status.CONFIRMED, now=now, actor=actor, cause=cause[:200], into=target, **kept)
     return booking
 
 

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.db.models import F
 from django.http import HttpResponseRedirect
-from django.shortcuts import get_list_or_404
+from django.shortcuts import get_list_or_404, get_object_or_404
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
@@ -16,13 +16,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from bookings import actions
+from bookings.desk_queries import free_windows
 from bookings.desk_views import CANCELLABLE
 from bookings.models import Booking, BookingEvent
 from bookings.refund_rules import percent_back
+from bookings.states import Status
 from clinic import money
 from clinic.admin import ReadableAdmin, ReadableInline, Tool, spelled
 from clinic.adminsite import require
 from clinic.errors import Refused
+from schedules.models import Schedule
 
 TOKEN = re.compile(r"([a-z]{0,3})[ -]?(\d{1,5})", re.IGNORECASE)
 
@@ -62,6 +65,28 @@ class CancelForm(forms.Form):
         widget=forms.TextInput(attrs={"autofocus": True}),
         error_messages={"required": gettext_lazy("Write why, in a few words.")},
     )
+
+
+class WindowChoice(forms.ModelChoiceField):
+    def label_from_instance(self, window):
+        left = ngettext("%(left)d left", "%(left)d left", window.left) % {"left": window.left}
+        return f"{formats.date_format(window.date, 'D j M')} · {window.hours} · {left}"
+
+
+class MoveForm(forms.Form):
+    """Where a visit goes: the free windows of the same doctor."""
+
+    to = WindowChoice(label=gettext_lazy("New time"), queryset=Schedule.objects.none(), empty_label=None)
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=150,
+        help_text=gettext_lazy("It is kept with the booking."),
+        error_messages={"required": gettext_lazy("Write why, in a few words.")},
+    )
+
+    def __init__(self, *args, booking, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["to"].queryset = free_windows(booking.schedule, timezone.now())
 
 
 def goes_back(booking, percent):
@@ -145,7 +170,7 @@ class BookingAdmin(ReadableAdmin):
 
     @admin.display(description=gettext_lazy("number"), ordering="queue_number")
     def token(self, booking):
-        return booking.token_label or "–"
+        return booking.label or "–"
 
     @admin.display(description=gettext_lazy("phone"))
     def phone(self, booking):
@@ -180,13 +205,50 @@ class BookingAdmin(ReadableAdmin):
         found = [Tool(_("Patient's page"), booking.get_absolute_url())]
         if booking.schedule.date == timezone.localdate() and self.has_desk_permission(request):
             found.append(Tool(_("At the desk"), f"{reverse('admin:desk')}?window={booking.schedule_id}"))
+        if booking.status == Status.CONFIRMED and self.has_desk_permission(request):
+            query = urlencode({"booking": booking.pk, "back": self.url("change", quote(booking.pk))})
+            found.append(Tool(_("Move"), f"{self.url('move')}?{query}"))
         if booking.status in CANCELLABLE and self.has_desk_permission(request):
             query = urlencode({"booking": booking.pk, "back": self.url("change", quote(booking.pk))})
             found.append(Tool(_("Cancel"), f"{self.url('cancel')}?{query}"))
         return found
 
     def pages(self):
-        return [("cancel/", self.cancel, "cancel")]
+        return [("cancel/", self.cancel, "cancel"), ("move/", self.move, "move")]
+
+    def came_from(self, request):
+        """Where a question leads back to (?back=): a page of ours, else the list."""
+        back = request.GET.get("back", "")
+        ours = url_has_allowed_host_and_scheme(back, request.get_host(), request.is_secure())
+        return back if ours else self.url("changelist")
+
+    def move(self, request):
+        """Moves the booking of ?booking= to another window of its doctor, for a reason."""
+        require(request, "bookings.run_desk")
+        asked, back = request.GET.get("booking", ""), self.came_from(request)
+        mine = self.get_queryset(request).select_related("schedule__doctor", "patient")
+        booking = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0)
+        form = MoveForm(request.POST if request.method == "POST" else None, booking=booking)
+        text = _("%(who)s: %(visit)s. What was paid moves along.")
+        if not form.fields["to"].queryset.exists():
+            text = _("%(who)s: %(visit)s. This doctor has no free time in the next two weeks.")
+        if form.is_valid():
+            try:
+                moved = actions.reschedule(
+                    booking.pk,
+                    form.cleaned_data["to"].pk,
+                    actor=request.user,
+                    reason=form.cleaned_data["reason"],
+                )
+            except Refused as refusal:
+                form.add_error("to", refusal.message)
+            else:
+                messages.success(request, _("Moved: %(visit)s") % {"visit": moved})
+                return HttpResponseRedirect(back)
+        return self.ask(
+            request, form, back=back, submit=_("Move"), title=_("Move this visit?"),
+            text=text % {"who": booking.patient.name, "visit": booking},
+        )  # fmt: skip
 
     @admin.action(description=gettext_lazy("Cancel, with a reason"), permissions=["desk"])
     def cancel_selected(self, request, queryset):
@@ -200,9 +262,7 @@ class BookingAdmin(ReadableAdmin):
         bookings = get_list_or_404(
             self.get_queryset(request).select_related("schedule__doctor", "patient"), pk__in=chosen
         )
-        back = request.GET.get("back", "")
-        if not url_has_allowed_host_and_scheme(back, request.get_host(), request.is_secure()):
-            back = self.url("changelist")
+        back = self.came_from(request)
         form = CancelForm({"whose": CLINICS} | request.POST.dict() if request.method == "POST" else None)
         if form.is_valid():
             self.cancel_all(request, bookings, **form.cleaned_data)

@@ -3,29 +3,35 @@
 Each action locks the window, so that two receptionists never call the same patient.
 """
 
+from django.contrib.admin.models import CHANGE
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from bookings import steps
-from bookings.desk_queries import call_order
+from bookings.desk_queries import call_order, together, was_called
 from bookings.models import Booking
-from bookings.states import OCCUPYING, WAITING, Status
+from bookings.states import LIVE, OCCUPYING, WAITING, Status
 from clinic.errors import Refused
 from clinic.transactions import action
+from schedules.actions import record
+from schedules.models import Schedule
+from schedules.states import SETTLES
+from schedules.states import Status as Window
 
 
 @action
 def call_next(schedule_id: int, *, actor, serving: int | None = None) -> Booking:
     """Finishes whoever is with the doctor and calls the next patient; returns that booking.
 
-    Next is who has checked in, by priority and then number; when nobody has, the lowest
-    number that is still expected is called (and counts as checked in). `serving` is the booking
+    Next is who has checked in, by priority and then number, or time in a day of slots; when nobody
+    has, the first that is still expected is called (and counts as checked in). `serving` is the booking
     that the screen showed with the doctor, 0 for nobody: a double click, or a colleague who was
     faster, must not send the patient home who was called a moment ago.
     Raises Refused: NOBODY_WAITING, with the visit under way left as it is; ALREADY_CALLED.
     """
     wanted = Q(status__in=[*WAITING, Status.IN_CONSULTATION])
-    schedule, now, bookings = steps.lock_window(schedule_id, wanted)
+    line = together(Schedule.objects.get(pk=schedule_id)).values_list("pk", flat=True)
+    _windows, now, bookings = steps.lock_windows({schedule_id, *line}, wanted)
     waiting = [booking for booking in bookings if booking.status in WAITING]
     inside = [booking for booking in bookings if booking.status == Status.IN_CONSULTATION]
     if serving is not None and serving not in ({booking.pk for booking in inside} or {0}):
@@ -38,8 +44,9 @@ def call_next(schedule_id: int, *, actor, serving: int | None = None) -> Booking
     if called.status == Status.CONFIRMED:
         steps.move(called, Status.CHECKED_IN, now=now, actor=actor, cause="called", checked_in_at=now)
     steps.move(called, Status.IN_CONSULTATION, now=now, actor=actor, cause="called", called_at=now)
-    schedule.now_serving = called.queue_number or 0
-    schedule.save(update_fields=["now_serving"])
+    if called.queue_number:
+        called.schedule.now_serving = called.queue_number
+        called.schedule.save(update_fields=["now_serving"])
     return called
 
 
@@ -81,3 +88,29 @@ def _to(booking_id: int, status: Status, expected: tuple, actor, cause: str, sta
         steps.move(booking, Status.CHECKED_IN, now=now, actor=actor, cause="called in vain")
     steps.move(booking, status, now=now, actor=actor, cause=cause, **({stamp: now} if stamp else {}))
     return booking
+
+
+# --- The end of a session -----------------------------------------------------------------
+
+
+@action
+def finish(schedule_id: int, *, actor=None) -> Schedule:
+    """Ends a window: nobody new gets in, and nobody is left waiting (DESIGN §5).
+
+    Who is here or with the doctor counts as seen. Who was expected did not come, if patients
+    were called there at all; where nobody uses the buttons, they count as seen. Unpaid holds
+    lapse, and money that still comes for them goes back. An ended window stays as it is.
+    """
+    schedule, now, bookings = steps.lock_window(schedule_id, Q(status__in=LIVE))
+    if schedule.status not in SETTLES:
+        return schedule
+    absent = Status.NO_SHOW if was_called(schedule) else Status.COMPLETED
+    becomes = {Status.CONFIRMED: absent, Status.HELD: Status.EXPIRED}
+    for booking in bookings:
+        if booking.status in LIVE:
+            to = becomes.get(booking.status, Status.COMPLETED)
+            steps.move(booking, to, now=now, actor=actor, cause="session ended", ended_at=now)
+    schedule.status = Window.FINISHED
+    schedule.save(update_fields=["status"])
+    record(schedule, actor, CHANGE, _("Session ended"))
+    return schedule

@@ -16,10 +16,10 @@ from django.utils import timezone
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bookings import desk
-from bookings.desk_queries import Line, in_question, line_of, owed_in, version_of, windows_of
+from bookings.desk_queries import Line, in_question, line_of, owed_in, sessions_of, version_of, was_called
 from bookings.models import Booking
 from bookings.states import WAITING, Status
 from clinic.adminsite import Tile
@@ -76,7 +76,7 @@ class Row:
 
     @property
     def age(self) -> int | None:
-        return self.booking.patient.age_on(self.line.schedule.date)
+        return self.booking.patient.age_on(self.line.session.date)
 
     @property
     def tone(self) -> str:
@@ -109,6 +109,9 @@ class Row:
         if self.may_take_money and booking.to_collect_minor:
             counter = reverse("admin:take-payment", args=[booking.public_id])
             found.append(Button(_("Take payment"), counter, main=not booking.owes, href=True))
+        if booking.status == Status.CONFIRMED and not booking.service_id:
+            query = urlencode({"booking": booking.pk, "back": desk_url(booking.schedule_id)})
+            found.append(Button(_("Move"), f"{reverse('admin:bookings_booking_move')}?{query}", href=True))
         if booking.status in CANCELLABLE:
             cancel = reverse("admin:bookings_booking_cancel")
             back = desk_url(booking.schedule_id)
@@ -132,15 +135,15 @@ def show_desk(request):
     """The chosen window's line (?window=), else the one in question now. With htmx only the part
     that changes, and 204 while it hasn't (?seen=)."""
     now = timezone.now()
-    windows = list(windows_of(timezone.localdate(now), request.user))
-    asked = request.GET.get("window")
-    chosen = next((w for w in windows if str(w.pk) == asked), None) or in_question(windows, now)
+    sessions = sessions_of(timezone.localdate(now), request.user)
+    asked = request.GET.get("window", "")
+    chosen = next((s for s in sessions if s.holds(asked)), None) or in_question(sessions, now)
     line = line_of(chosen, now) if chosen else None
-    version = version_of(windows, line)
+    version = version_of(sessions, line)
     if request.htmx and request.GET.get("seen") == version:
         return HttpResponse(status=204)
-    context = {"windows": windows, "chosen": chosen, "line": line, "now": now, "version": version}
-    context["owed"] = owed_in(windows)
+    context = {"sessions": sessions, "chosen": chosen, "line": line, "now": now, "version": version}
+    context["owed"] = owed_in(sessions)
     if line:
         may_take_money = request.user.has_perm("payments.take_payment")
         context["rows"] = [Row(b, line, may_take_money) for b in in_order(line)]
@@ -165,8 +168,31 @@ def call_next(request, schedule_id):
     except Refused as refusal:
         messages.warning(request, refusal.message)
     else:
-        messages.success(request, _("%(token)s is called.") % {"token": called.token_label})
+        messages.success(request, _("%(token)s is called.") % {"token": called.label})
     return see_other(desk_url(schedule_id))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@may_run_desk
+def end(request, schedule_id):
+    """Asks once, saying who is still expected; then the session is over."""
+    now = timezone.now()
+    sessions = sessions_of(timezone.localdate(now), request.user)
+    session = next((s for s in sessions if s.holds(str(schedule_id))), None)
+    if session is None:
+        raise Http404
+    if request.method == "POST":
+        for window in session.windows:
+            desk.finish(window.pk, actor=request.user)
+        messages.success(request, _("The session of %(doctor)s is over.") % {"doctor": session.doctor})
+        return see_other(desk_url(schedule_id))
+    context = {
+        "session": session,
+        "line": line_of(session, now),
+        "called": was_called(session.windows[0]),
+        "title": _("End this session?"),
+    }
+    return render(request, "admin/end_session.html", admin.site.each_context(request) | context)
 
 
 @require_POST
@@ -196,6 +222,7 @@ def remind(request, booking: Booking) -> None:
 PAGES = [
     ("desk/", show_desk, "desk"),
     ("desk/<int:schedule_id>/call-next/", call_next, "call-next"),
+    ("desk/<int:schedule_id>/end/", end, "end-session"),
     ("desk/<str:public_id>/<slug:name>/", move, "desk-move"),
 ]
 
@@ -206,8 +233,8 @@ def count_today(request):
 
 
 def count_waiting(request):
-    windows = windows_of(timezone.localdate(), request.user)
-    return str(sum(window.here for window in windows)), _("in the waiting room")
+    sessions = sessions_of(timezone.localdate(), request.user)
+    return str(sum(session.here for session in sessions)), _("in the waiting room")
 
 
 TODAY_TILE = Tile(

@@ -7,9 +7,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from bookings.states import LIVE, NEW, OCCUPYING, OWING, WAITING, Channel, Status
+from bookings.states import LIVE, NEW, NO_VISIT, OCCUPYING, OWING, WAITING, Channel, Status
 from clinic import money
 from clinic.models import Patient, Service
 from clinic.transactions import LockingQuerySet
@@ -24,7 +25,7 @@ def new_public_id() -> str:
 
 LINE = (
     "public_id", "status", "queue_number", "priority", "hold_expires_at", "price_minor", "currency",
-    "due_minor", "discount_minor", "pay_at_desk", "free_reason", "start_at", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
+    "due_minor", "discount_minor", "pay_at_desk", "free_reason", "start_at", "mode", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
     "schedule__starts_at", "schedule__ends_at", "schedule__doctor__name", "schedule__doctor__room",
 )  # fmt: skip
 
@@ -52,6 +53,14 @@ class BookingQuerySet(LockingQuerySet):
     def owing(self):
         """Whose place is theirs, and whose price is still to be paid at the desk."""
         return self.filter(status__in=OWING, due_minor__gt=0)
+
+    def with_visit(self):
+        """Bookings that are or were a visit to come to."""
+        return self.exclude(status__in=NO_VISIT)
+
+    def paying(self, now):
+        """Holds whose time is not up: their places are neither free nor sold."""
+        return self.filter(status=Status.HELD, hold_expires_at__gt=now)
 
     def on(self, day):
         return self.filter(schedule__date=day)
@@ -130,6 +139,13 @@ class Booking(models.Model):
     refund_rules = models.JSONField(_("refund rules as sold"), default=list, blank=True)
     refund_percent = models.PositiveSmallIntegerField(_("refund, percent"), null=True, blank=True)
     refund_due_at = models.DateTimeField(_("refund due"), null=True, blank=True)
+    moved = models.PositiveSmallIntegerField(_("times moved by the patient"), default=0, editable=False)
+    refund_at_most = models.PositiveSmallIntegerField(
+        _("refund at most, percent"),
+        default=100,
+        editable=False,
+        help_text=_("What a cancellation would have given back when the patient moved the visit."),
+    )
     cancel_reason = models.CharField(_("reason"), max_length=200, blank=True)
     created_at = models.DateTimeField()
     checked_in_at = models.DateTimeField(null=True, blank=True)
@@ -193,7 +209,7 @@ class Booking(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.token_label or self.get_status_display()} · {self.schedule}"
+        return f"{self.label or self.get_status_display()} · {self.schedule}"
 
     def get_absolute_url(self):
         return reverse("booking", args=[self.public_id])
@@ -206,6 +222,13 @@ class Booking(models.Model):
     @property
     def token_label(self) -> str:
         return self.schedule.label(self.queue_number)
+
+    @property
+    def label(self) -> str:
+        """What people call this place: its number, or its time. "" before there is one."""
+        if self.start_at:
+            return f"{timezone.localtime(self.start_at):%H:%M}"
+        return self.token_label
 
     @property
     def price(self) -> str:

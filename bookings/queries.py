@@ -13,6 +13,7 @@ from bookings.models import Booking
 from bookings.states import LIVE, OVER, WAITING, Status
 from clinic import money
 from schedules.models import Schedule
+from schedules.states import Mode
 
 CLOCK = {
     "postgresql": "STATEMENT_TIMESTAMP()",
@@ -21,9 +22,9 @@ CLOCK = {
 """What `Now()` is to Django, for a statement of our own."""
 
 
-def read_under_lock(schedule: Schedule, also: Q | None = None) -> tuple[datetime, list[Booking]]:
-    """The database's clock and the bookings that a decision about this locked window needs:
-    its lapsed holds, and what `also` names.
+def read_under_lock(windows: dict[int, Schedule], also: Q | None = None) -> tuple[datetime, list[Booking]]:
+    """The database's clock and the bookings that a decision about these locked windows needs:
+    their lapsed holds, and what `also` names.
 
     One statement, and the first after the lock: `Now()` inside the locking statement would be
     the time before the wait (DESIGN §4). The clock decides past and lapsed, and is every stamp.
@@ -31,7 +32,7 @@ def read_under_lock(schedule: Schedule, also: Q | None = None) -> tuple[datetime
     Django twice as long to put together, and others wait for this lock meanwhile.
     """
     lapsed = Q(status=Status.HELD, hold_expires_at__lte=Now())
-    wanted = Booking.objects.filter(lapsed | also if also else lapsed, schedule=schedule).order_by()
+    wanted = Booking.objects.filter(lapsed | also if also else lapsed, schedule__in=[*windows]).order_by()
     found, params = wanted.query.sql_with_params()
     clock = CLOCK[connection.vendor]
     rows = list(
@@ -42,7 +43,7 @@ def read_under_lock(schedule: Schedule, also: Q | None = None) -> tuple[datetime
     )
     bookings = [row for row in rows if row.pk]
     for booking in bookings:
-        booking.schedule = schedule
+        booking.schedule = windows[booking.schedule_id]
     now = rows[0].clock
     return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC), bookings
 
@@ -71,6 +72,10 @@ class Ticket:
     @property
     def token_label(self) -> str:
         return self.booking.token_label
+
+    @property
+    def label(self) -> str:
+        return self.booking.label
 
     @property
     def now_serving(self) -> str:
@@ -117,7 +122,7 @@ class Ticket:
     @property
     def is_in_line(self) -> bool:
         """The line is worth watching: this number waits in it, and it moves or soon will."""
-        return self.is_waiting and self.booking.starts - self.now < WATCHED
+        return bool(self.token_label) and self.is_waiting and self.booking.starts - self.now < WATCHED
 
     @property
     def tone(self) -> str:
@@ -142,12 +147,18 @@ class Ticket:
         """What the patient does or expects now, in one or two sentences."""
         booking = self.booking
         if self.is_held:
+            if self.booking.start_at:
+                return _("Pay to keep this time.")
             return _("Pay to get your number.")
         if self.is_lapsed:
             return _(
                 "The time to pay has passed and the place was given back. Money that still arrives buys your place if there is room, and else goes back to you."
             )
         if self.is_waiting:
+            if booking.mode == Mode.VIDEO:
+                return _("The doctor sees you by video at this time. Stay near your phone.")
+            if self.now < booking.schedule.starts_at and booking.start_at:
+                return _("Come a few minutes before, and tell the desk that you are here.")
             if self.now < booking.schedule.starts_at:
                 return _("Come a few minutes before your doctor starts. This page follows the line.")
             if not self.ahead:
@@ -175,6 +186,7 @@ class Ticket:
             str(part)
             for part in (
                 self.booking.status,
+                self.booking.schedule_id,
                 self.booking.queue_number or 0,
                 self.booking.schedule.now_serving,
                 self.ahead,
@@ -206,12 +218,6 @@ def ticket(booking: Booking, now: datetime) -> Ticket:
         .count()
     )
     return Ticket(booking, now, ahead)
-
-
-def day_counts(day) -> dict[str, int]:
-    """How many bookings of a day are in each status, for the desk's headline."""
-    rows = Booking.objects.on(day).order_by().values("status").annotate(n=Count("pk"))
-    return {row["status"]: row["n"] for row in rows}
 
 
 @dataclass(frozen=True)

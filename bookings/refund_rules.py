@@ -21,11 +21,15 @@ def percent_back(booking: Booking, now: datetime) -> int:
     """Percent of what was paid that the patient's own cancellation gives back at `now`.
 
     The best of the rules as sold that still holds, counted to the patient's own start (a token's is
-    its window's); everything in the first minutes after booking. What the clinic cancels, and an
-    overflow, give back everything and don't ask here.
+    its window's); everything in the first minutes after booking. Moving a visit further away wins
+    nothing back. What the clinic cancels, and an overflow, give back everything and don't ask here.
     """
     if now < booking.created_at + grace():
         return 100
+    return min(_by_rules(booking, now), booking.refund_at_most)
+
+
+def _by_rules(booking: Booking, now: datetime) -> int:
     left = booking.starts - now
     return max(
         (percent for hours, percent in booking.refund_rules if left >= timedelta(hours=hours)), default=0
@@ -56,6 +60,10 @@ def words(booking: Booking, now: datetime) -> str:
         return _("You booked less than %(minutes)s minutes ago, so everything comes back.") % {
             "minutes": settings.REFUND_GRACE_MINUTES
         }
+    if booking.refund_at_most < _by_rules(booking, now):
+        return _("You moved this visit when %(percent)s%% would have come back: so it stays.") % {
+            "percent": booking.refund_at_most
+        }
     left, rules = booking.starts - now, sorted(booking.refund_rules, reverse=True)
     for hours, percent in rules:
         if left >= timedelta(hours=hours):
@@ -64,6 +72,19 @@ def words(booking: Booking, now: datetime) -> str:
     if not rules:
         return _("This was sold without a refund.")
     return _("Your visit starts in less than %(hours)s hours.") % {"hours": rules[-1][0]}
+
+
+def why_not_move_own(booking: Booking, now: datetime) -> str:
+    """Why a patient can't move this by themselves (any more), or "". Staff may, with a reason."""
+    if booking.status != Status.CONFIRMED or booking.service_id:
+        return _("This booking is “%(status)s”. Please talk to the desk.") % {
+            "status": booking.get_status_display()
+        }
+    if now >= own_until(booking):
+        return _("It is too late to move this here. Please call the clinic.")
+    if booking.moved >= settings.MOVES_PER_BOOKING:
+        return _("This visit can't be moved here any more. Please call the clinic.")
+    return ""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,17 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Model, Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking, BookingEvent
+from bookings.notice_steps import of_move
 from bookings.queries import read_under_lock
+from bookings.refund_rules import why_not_move_own
 from bookings.states import DESK_CHANNELS, LIVE, MOVES, NEW, OCCUPYING, Channel, Status
 from clinic.errors import Refused
 from clinic.models import Patient
+from clinic.notice_steps import tell
 from clinic.transactions import StartOver
 from schedules.models import Schedule
 from schedules.states import SETTLES, Kind
@@ -26,42 +30,75 @@ from schedules.states import Status as Window
 log = logging.getLogger("clinic")
 
 
-def move(booking: Booking, to: Status, *, now: datetime, actor=None, cause: str, **changes) -> None:
-    """The only writer of a booking's status, units and number; its window must be locked.
+def move(
+    booking: Booking,
+    to: Status,
+    *,
+    now: datetime,
+    actor=None,
+    cause: str,
+    into: Schedule | None = None,
+    **changes,
+) -> None:
+    """The only writer of a booking's status, window, units and number; its window must be locked.
 
     Effects: `booking.status` and `changes` are saved (inserted when new) · `booking.units`
     becomes 0, 1 or minutes, and the window's `taken` follows by the same difference · the
-    first move to a place in the queue takes `last_number + 1` · one BookingEvent is written.
+    first move to a place in the queue takes `last_number + 1` · one BookingEvent is written, and
+    the notices of it.
+    With `into`, another locked window, the place and its number are taken there, and what it
+    took in its old window is given back.
 
     Raises Refused: MOVE where `states.MOVES` forbids it, FULL where no units are left.
     """
-    schedule, was = booking.schedule, booking.status or NEW
-    if to not in MOVES[was]:
+    was, old, window = booking.status or NEW, booking.schedule, into or booking.schedule
+    if to not in MOVES[was] or (to == was and not into):
         raise immovable(booking)
-    changes |= {"status": to, "units": units_in(to, booking)}
-    window = {"taken": schedule.taken + changes["units"] - booking.units}
-    if booking.channel in DESK_CHANNELS:
-        window["taken_at_desk"] = schedule.taken_at_desk + changes["units"] - booking.units
-    if window["taken"] > schedule.capacity:
-        raise full(schedule)
-    if to in OCCUPYING and booking.queue_number is None and schedule.kind == Kind.TOKEN:
-        window["last_number"] = schedule.last_number + 1
-        changes |= {"queue_number": window["last_number"], "numbered_at": now}
+    units, had, number = units_in(to, booking), booking.units, booking.queue_number
+    if into:
+        had, number = 0, None
+        changes |= {"schedule": into, "mode": into.mode, "queue_number": None, "numbered_at": None}
+        changes |= times_in(into)
+    changes |= {"status": to, "units": units}
+    if window.taken + units - had > window.capacity:
+        raise full(window)
+    if to in OCCUPYING and number is None and window.kind == Kind.TOKEN:
+        changes |= {"queue_number": window.last_number + 1, "numbered_at": now}
+    leaves = booking.units if into else 0
     adding = booking._state.adding
     _assign(booking, changes)
     booking.save(force_insert=adding, update_fields=None if adding else changes)
-    BookingEvent(booking=booking, at=now, actor=actor, from_status=was, to_status=to, cause=cause).save(
-        force_insert=True
-    )
-    changed = {name: value for name, value in window.items() if value != getattr(schedule, name)}
+    event = BookingEvent(booking=booking, at=now, actor=actor, from_status=was, to_status=to, cause=cause)
+    event.save(force_insert=True)
+    tell(of_move(booking, event, now))
+    _take(old, booking, -leaves)
+    _take(window, booking, units - had, changes.get("queue_number"))
+    if changes.get("queue_number"):
+        log.info(
+            "token-assign",
+            extra={"booking": booking.pk, "schedule": window.pk, "number": booking.queue_number},
+        )
+
+
+def _take(schedule: Schedule, booking: Booking, units: int, number: int | None = None) -> None:
+    """Counts so many more units as taken, the desk's also as its own, and the number as given."""
+    changed = {}
+    if units:
+        changed["taken"] = schedule.taken + units
+    if units and booking.channel in DESK_CHANNELS:
+        changed["taken_at_desk"] = schedule.taken_at_desk + units
+    if number:
+        changed["last_number"] = number
     if changed:
         _assign(schedule, changed)
         schedule.save(update_fields=changed)
-    if "queue_number" in changes:
-        log.info(
-            "token-assign",
-            extra={"booking": booking.pk, "schedule": schedule.pk, "number": booking.queue_number},
-        )
+
+
+def times_in(schedule: Schedule) -> dict:
+    """The patient's own time: a slot is all of its window, a token has none."""
+    if schedule.kind == Kind.SLOT:
+        return {"start_at": schedule.starts_at, "end_at": schedule.ends_at}
+    return {"start_at": None, "end_at": None}
 
 
 def immovable(booking: Booking) -> Refused:
@@ -88,22 +125,31 @@ def units_in(status: Status, booking: Booking) -> int:
 # --- Locks --------------------------------------------------------------------------------
 
 
-def lock_window(
-    schedule_id: int, also: Q | None = None, *, keep: int = 0
-) -> tuple[Schedule, datetime, list[Booking]]:
-    """Locks a window; returns it, the clock under the lock, and the bookings that `also` names.
+def lock_windows(
+    schedule_ids, also: Q | None = None, *, keep: int = 0
+) -> tuple[dict[int, Schedule], datetime, list[Booking]]:
+    """Locks windows, all in one order; returns them by id, the clock under the lock, and the
+    bookings that `also` names.
 
     Lapsed holds give their places back first, so that `taken` is the truth, all but the
     booking `keep`, which the caller will judge. Raises Refused (404) for no such window.
     """
-    schedule = Schedule.objects.locked().filter(pk=schedule_id).first()
-    if schedule is None:
+    windows = {window.pk: window for window in Schedule.objects.locked().filter(pk__in=schedule_ids)}
+    if len(windows) < len({*schedule_ids}):
         raise Refused("NOT_FOUND", _("There is no such window."), status=404)
-    now, bookings = read_under_lock(schedule, also)
+    now, bookings = read_under_lock(windows, also)
     for booking in bookings:
         if booking.hold_lapsed(now) and booking.pk != keep:
             move(booking, Status.EXPIRED, now=now, cause="hold lapsed")
-    return schedule, now, bookings
+    return windows, now, bookings
+
+
+def lock_window(
+    schedule_id: int, also: Q | None = None, *, keep: int = 0
+) -> tuple[Schedule, datetime, list[Booking]]:
+    """As `lock_windows`, for one."""
+    windows, now, bookings = lock_windows([schedule_id], also, keep=keep)
+    return windows[schedule_id], now, bookings
 
 
 def lock_for(
@@ -133,9 +179,10 @@ def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
     """Raises Refused (CLOSED, PAST) where this channel may take no new place now.
 
     Online tokens sell until a little before the end, slots and pools until the start; the desk
-    as long as the session may still be going on (settings.FINISH_AFTER_HOURS past its end).
+    sells a slot while it lasts, and a token as long as the session may still be going on
+    (settings.FINISH_AFTER_HOURS past its end).
     """
-    if schedule.status != Window.OPEN or schedule.kind != Kind.TOKEN:  # the others can't be sold yet
+    if schedule.status != Window.OPEN or schedule.kind == Kind.POOL:  # which can't be sold yet
         raise Refused("CLOSED", _("This window is closed to new bookings."), schedule=schedule)
     if channel not in DESK_CHANNELS and now >= schedule.online_until:
         raise Refused("PAST", _("It is too late to book this window online."), schedule=schedule)
@@ -144,8 +191,20 @@ def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
 
 
 def session_over(schedule: Schedule) -> datetime:
-    """From when on the desk takes nobody into a window any more."""
-    return schedule.ends_at + timedelta(hours=settings.FINISH_AFTER_HOURS)
+    """From when on the desk takes nobody into a window any more: a slot ends on time."""
+    longer = settings.FINISH_AFTER_HOURS if schedule.kind == Kind.TOKEN else 0
+    return schedule.ends_at + timedelta(hours=longer)
+
+
+def check_movable(booking: Booking, target: Schedule, now: datetime, *, own: bool) -> None:
+    """Raises Refused unless this visit may move to `target`: MOVE, TOO_LATE, OTHER_DOCTOR, CLOSED, PAST."""
+    if own and (why_not := why_not_move_own(booking, now)):
+        raise Refused("TOO_LATE", why_not, booking=booking)
+    if booking.status != Status.CONFIRMED or booking.service_id:
+        raise immovable(booking)
+    if target.doctor_id != booking.schedule.doctor_id or (own and target.mode != booking.mode):
+        raise Refused("OTHER_DOCTOR", _("A visit moves to another time of the same doctor."), schedule=target)
+    check_open(target, now, booking.channel if own else Channel.PHONE)
 
 
 def has_left(schedule: Schedule, units: int, channel: Channel) -> bool:
@@ -222,7 +281,12 @@ class Guest:
 
 
 def as_patient(who: Patient | Guest) -> Patient:
-    return who if isinstance(who, Patient) else Patient.objects.create(**asdict(who))
+    """A guest becomes a row, with the language that they read us in."""
+    return (
+        who
+        if isinstance(who, Patient)
+        else Patient.objects.create(**asdict(who), language=get_language() or "")
+    )
 
 
 def is_known(who: Patient | Guest) -> bool:
@@ -252,7 +316,7 @@ def new_booking(
         refund_rules=settings.REFUND_RULES,
         created_at=now,
         status=NEW,
-        **fields,
+        **times_in(schedule) | fields,
     )
 
 

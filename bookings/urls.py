@@ -1,10 +1,12 @@
 from django.urls import path
 
-from bookings import views
+from bookings import move_views, views
 
 urlpatterns = [
     path("book/<int:schedule_id>/", views.book, name="book"),
     path("b/<str:public_id>/slip/", views.slip, name="slip"),
+    path("b/<str:public_id>/move/", move_views.move, name="move"),
+    path("b/<str:public_id>/visit.ics", views.calendar_file, name="calendar-file"),
     path("b/<str:public_id>/give-up/", views.give_up, name="give-up"),
     path("b/<str:public_id>/pay-at-desk/", views.pay_at_desk, name="pay-at-desk"),
     path("board/", views.board, name="board"),

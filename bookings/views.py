@@ -4,14 +4,14 @@ from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from bookings import actions, queries
+from bookings import actions, calendar, queries
 from bookings.forms import BookingForm
 from bookings.models import Booking
 from bookings.refund_rules import terms
@@ -131,6 +131,19 @@ def slip(request, public_id):
     asked = request.GET.get("size")
     size = asked if asked in SLIP_SIZES else "80"
     return render(request, "bookings/slip.html", {"booking": booking, "size": size, "sizes": SLIP_SIZES})
+
+
+@private
+@require_safe
+def calendar_file(request, public_id):
+    """The visit for the patient's calendar; once it is cancelled, what takes it away from there."""
+    sold = Booking.objects.visible_to(request.user).for_page().with_visit()
+    booking = get_object_or_404(sold, public_id=public_id)
+    response = HttpResponse(
+        calendar.ics(booking, timezone.now()), content_type="text/calendar; charset=utf-8"
+    )
+    response["Content-Disposition"] = 'attachment; filename="visit.ics"'
+    return response
 
 
 @require_safe

@@ -26,6 +26,7 @@ from clinic.actions import resolve_review
 from clinic.adminsite import Tile, require
 from clinic.forms import MoneyField
 from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
+from clinic.notice_models import Notice
 
 
 def spelled(phone) -> str:
@@ -345,6 +346,15 @@ class ReviewItemAdmin(ReadableAdmin):
             request, form, title=item.subject, text=item.explanation,
             submit=_("Accept"), back=self.url("change", pk),
         )  # fmt: skip
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadableAdmin):
+    list_display = ["kind", "recipient", "channel", "status", "due_at", "sent_at", "tries"]
+    list_filter = ["status", "channel", "recipient", "kind"]
+    date_hierarchy = "created_at"
+    list_per_page = 50
+    fields = ["kind", "recipient", "channel", "status", "created_at", "due_at", "sent_at", "tries", "error"]
 
 
 def count_open(request):

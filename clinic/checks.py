@@ -4,12 +4,14 @@
 operator who means it puts an id into ACCEPTED_CHECKS.
 """
 
+import json
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import ERROR, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import validate_host
+from django.utils.module_loading import import_string
 from phonenumbers import SUPPORTED_REGIONS
 
 from clinic import theme
@@ -127,3 +129,25 @@ def the_services(app_configs, **kwargs) -> list[Warning]:
             )
         )
     return found
+
+
+@register
+def the_text_channel(app_configs, **kwargs) -> list[Error]:
+    """A carrier of text messages that could only fail, one patient at a time."""
+    if not settings.TEXT_CHANNEL:
+        return []
+    wrong = []
+    try:
+        import_string(settings.TEXT_CHANNEL)
+    except ImportError:
+        wrong.append(f"TEXT_CHANNEL names {settings.TEXT_CHANNEL}, which is no class here.")
+    if settings.TEXT_CHANNEL == "clinic.channels.HttpTextGateway":
+        if not settings.TEXT_HTTP_URL.startswith(("https://", "http://")):
+            wrong.append("TEXT_HTTP_URL is missing, or no web address.")
+        for name in ("TEXT_HTTP_HEADERS", "TEXT_HTTP_BODY"):
+            try:
+                json.loads(getattr(settings, name))
+            except ValueError:
+                wrong.append(f"{name} is not JSON.")
+    hint = "See TEXT_CHANNEL in .env.example, or leave it empty: then patients get mails alone."
+    return [Error(words, hint=hint, id="clinic.E007") for words in wrong]

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
+from clinic import notice_models  # noqa: F401  (Django looks for models here)
 from clinic.transactions import LockingQuerySet
 
 
@@ -142,6 +143,7 @@ class Patient(models.Model):
     date_of_birth = models.DateField(_("date of birth"), null=True, blank=True)
     age = models.PositiveSmallIntegerField(_("age when registered"), null=True, blank=True)
     sex = models.CharField(_("sex"), max_length=6, choices=Sex, blank=True)
+    language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = PatientQuerySet.as_manager()

@@ -39,6 +39,11 @@ env = Env(
     CACHE_URL=(str, ""),
     EMAIL_URL=(str, ""),
     DEFAULT_FROM_EMAIL=(str, "clinic@localhost"),
+    FRONT_OFFICE_EMAIL=(str, ""),
+    TEXT_CHANNEL=(str, ""),
+    TEXT_HTTP_URL=(str, ""),
+    TEXT_HTTP_HEADERS=(str, "{}"),
+    TEXT_HTTP_BODY=(str, '{"to": "{to}", "text": "{text}"}'),
     SITE_URL=(str, ""),
     TRUSTED_PROXIES=(int, 0),
     CLINIC_PROCESS=(str, "command"),
@@ -53,6 +58,7 @@ env = Env(
     PAY_AT_DESK=(bool, False),
     HOLD_MINUTES=(int, 15),
     CANCEL_UNTIL_MINUTES=(int, 0),
+    MOVES_PER_BOOKING=(int, 2),
     BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
     BOOKINGS_PER_HOUR_PHONE=(int, 5),
     BOOKINGS_PER_HOUR_ADDRESS=(int, 30),
@@ -208,6 +214,19 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env("TRUSTED_PROXIES")
 EMAIL_CONFIG = env.email_url_config(env("EMAIL_URL") or "consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
+EMAIL_TIMEOUT = 10
+FRONT_OFFICE_EMAIL = env("FRONT_OFFICE_EMAIL")
+TEXT_CHANNEL = env("TEXT_CHANNEL")
+TEXT_HTTP_URL = env("TEXT_HTTP_URL")
+TEXT_HTTP_HEADERS = env("TEXT_HTTP_HEADERS")
+TEXT_HTTP_BODY = env("TEXT_HTTP_BODY")
+NOTICE_WORDS = {
+    "visit": "bookings.notice_words.words",
+    "refund": "payments.notice_words.refunds",
+    "payout": "payments.notice_words.payouts",
+    "review": "clinic.notice_words.words",
+}
+"""Who finds the words of a notice, by the first word of its kind."""
 
 # --- Safety -------------------------------------------------------------------------------
 
@@ -310,6 +329,7 @@ REFUND_RULES = [[24, 100]]
 """Hours before the start → percent given back; below the last one, nothing. Snapshotted when sold."""
 REFUND_GRACE_MINUTES = 30
 CANCEL_UNTIL_MINUTES = env("CANCEL_UNTIL_MINUTES")
+MOVES_PER_BOOKING = env("MOVES_PER_BOOKING")
 CONSENT_VERSION = "2026-11"
 """Change it when the text in templates/bookings/_consent.html changes."""
 THROTTLES = {  # how many, in how many seconds
@@ -320,11 +340,14 @@ THROTTLES = {  # how many, in how many seconds
 
 SWEEPS = [
     "bookings.sweeps.expire_lapsed_holds",
+    "bookings.sweeps.finish_schedules",
     "payments.sweeps.process_inbox",
     "payments.sweeps.close_open_payments",
     "payments.sweeps.make_refunds",
     "payments.sweeps.send_refunds",
     "payments.sweeps.book_ledger",
+    "bookings.sweeps.warn_of_lapsing_holds",
+    "clinic.notice_sweeps.send_notices",
 ]
 INVARIANTS = ["bookings.invariants", "payments.invariants"]
 READINESS = ["payments.readiness.warnings"]
@@ -347,6 +370,7 @@ RAZORPAY_WEBHOOK_SECRET_PREVIOUS = env("RAZORPAY_WEBHOOK_SECRET_PREVIOUS")
 RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
 DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
 ADMIN_PAGES = [
+    "clinic.notice_views.PAGES",
     "bookings.desk_views.PAGES",
     "payments.counter_views.PAGES",
     "payments.due_views.PAGES",
@@ -365,6 +389,7 @@ DESK_TILES = [
     "payments.money_views.MONEY_TILE",
     "payments.drawer_views.CASH_TILE",
     "payments.earnings_views.EARNINGS_TILE",
+    "clinic.notice_views.INBOX_TILE",
     "clinic.admin.REVIEW_TILE",
 ]
 """What admin offers first, in this order, to those who may."""

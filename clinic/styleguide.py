@@ -84,10 +84,10 @@ def patient(name, phone, age_now):
 
 def window(doctor, starts_at, ends_at, *, left, fee, capacity=15, why_not="", code="", pay_at_desk=False):
     return Sample(
-        doctor=doctor, kind="token", starts_at=starts_at, ends_at=ends_at, capacity=capacity,
+        doctor=doctor, kind="token", mode="in_person", starts_at=starts_at, ends_at=ends_at, capacity=capacity,
         online_left=left, fee_minor=fee, currency="INR", why_not=why_not, why_not_code=code,
         pay_at_desk=pay_at_desk,
-        get_absolute_url="?page=book",
+        url="?page=book",
     )  # fmt: skip
 
 
@@ -95,12 +95,13 @@ def booking(schedule, patient, now, token_label, status, **more):
     fields = {
         "due_minor": 0,
         "free_reason": "",
+        "mode": "in_person",
         "asked_minor": schedule.fee_minor,
         "discount_minor": 0,
         **more,
     }
     return Sample(
-        public_id=f"sample-{token_label or status}", status=status, token_label=token_label,
+        public_id=f"sample-{token_label or status}", status=status, token_label=token_label, label=token_label,
         schedule=schedule, patient=patient, price_minor=schedule.fee_minor, currency="INR",
         hold_expires_at=now + timedelta(minutes=12), created_at=now, **fields,
     )  # fmt: skip
@@ -122,7 +123,7 @@ def slot_groups(at):
     states = ["past", "booked", "free", "free", "held", "free", "booked", "free", "free"]
     return [
         Sample(
-            label=label,
+            label=label, mode="in_person", fee_minor=80000, currency="INR",
             slots=[
                 Sample(
                     starts_at=at(hour + n // 3, n % 3 * 20), state=state,
@@ -138,7 +139,7 @@ def slot_groups(at):
 def tickets(mine, held):
     def ticket(tone, word, step, *, of=mine, serving="A4", ahead=2, minutes=24, progress=60):
         return Sample(
-            booking=of, token_label=of.token_label, now_serving=serving, ahead=ahead,
+            booking=of, token_label=of.token_label, label=of.label, now_serving=serving, ahead=ahead,
             estimate_minutes=minutes, status_word=word, next_step=step, tone=tone,
             progress=progress, is_in_line=tone in ("yours", "wait", "late"),
         )  # fmt: skip

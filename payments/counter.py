@@ -71,7 +71,7 @@ def _walk_in(schedule_id, who, method, actor, request_key, extra_place) -> Booki
     elif booking.status != Status.HELD:
         raise Refused(
             "ALREADY_BOOKED",
-            _("This patient already has number %(token)s in this window.") % {"token": booking.token_label},
+            _("This patient already has %(token)s in this window.") % {"token": booking.label},
             booking=booking,
         )
     if not places.has_left(schedule, booking.size - booking.units, Channel.WALK_IN):

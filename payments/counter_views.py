@@ -28,6 +28,8 @@ def form_for(request, data=None, **initial) -> WalkInForm:
     """The form over today's windows: the one in question now is chosen unless `initial` says."""
     now = timezone.now()
     windows = Schedule.objects.at_desk(timezone.localdate(now)).with_left(now).select_related("doctor")
+    wanted = str((data or initial).get("schedule", ""))[:18]
+    windows = windows.without_gone_times(now, but=int(wanted) if wanted.isdecimal() else None)
     windows = list(windows.order_by("starts_at", "doctor__name"))
     meant = in_question(windows, now)
     return WalkInForm(

@@ -41,7 +41,7 @@ class Diary:
         """Changes whenever something on the page changes."""
         facts = [
             (
-                t.booking.pk, t.status_word, t.token_label, t.now_serving if t.is_in_line else "",
+                t.booking.pk, t.status_word, t.label, t.now_serving if t.is_in_line else "",
                 t.declined, t.under_review, t.may_cancel, t.money,
             )
             for t in self.tickets

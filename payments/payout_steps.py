@@ -8,6 +8,8 @@ from django.utils.translation import gettext as _
 
 from clinic import money
 from clinic.errors import Refused
+from clinic.notice_models import Recipient
+from clinic.notice_steps import notices, tell
 from payments.earnings_queries import standing
 from payments.ledger_models import LedgerEntry, Payout
 from payments.states import PAYOUT_MOVES, EntryKind, PayoutStatus
@@ -71,6 +73,8 @@ def move(
             reason=reference,
             actor=actor,
         )
+        doctor = {"to": Recipient.DOCTOR, "doctor_id": payout.doctor_id}
+        tell(notices("payout-done", payout.pk, fact=str(payout.pk), now=now, **doctor))
     said = " ".join(word for word in (payout.get_status_display(), reference, reason, source) if word)
     LogEntry.objects.log_actions(actor.pk, [payout], CHANGE, said, single_object=True)
     log.info("payout", extra={"payout": payout.pk, "doctor": payout.doctor_id, "status": to})

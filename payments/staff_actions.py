@@ -73,8 +73,8 @@ def accept(payment_id: int, *, reason: str, actor, review_id=None) -> Payment:
     payment.save(update_fields=["outcome"])
     steps.note(payment, "accepted", now=now, amount_minor=payment.captured_minor, actor=actor, why=reason)
     steps.give(booking, others, now=now, actor=actor, cause=f"payment accepted: {reason}"[:200])
-    said = {"token": booking.token_label, "reason": reason}
-    note = _("Accepted for the booking, number %(token)s: %(reason)s") % said
+    said = {"token": booking.label, "reason": reason}
+    note = _("Accepted for the booking, %(token)s: %(reason)s") % said
     _resolve(review_id, payment, now=now, actor=actor, note=note)
     return payment
 

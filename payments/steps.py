@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from bookings import steps as places
 from bookings.queries import live_in_window
 from bookings.states import Status as BookingStatus
-from clinic import money
-from clinic.models import ReviewItem
+from clinic import money, notice_steps
+from clinic.notice_models import Recipient
+from clinic.notice_steps import notices, tell
 from payments import gateways
 from payments.gateways.base import Event
 from payments.models import Payment, PaymentEvent, Refund
@@ -32,10 +33,8 @@ def note(payment: Payment, kind: str, *, now, amount_minor: int = 0, actor=None,
 
 
 def review(key: str, subject: str, explanation: str, link: str) -> None:
-    """Raises something that a person must look at, once per `key`."""
-    ReviewItem.objects.get_or_create(
-        key=key, defaults={"subject": subject, "explanation": explanation, "link": link}
-    )
+    """Raises something that a person must look at, once per `key`, and tells the front office."""
+    notice_steps.review(key, subject, explanation, link)
 
 
 def admin_link(row) -> str:
@@ -265,6 +264,11 @@ def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
         review(f"payment:{payment.pk}:{event.gateway_refund}"[:120], subject, why, admin_link(payment))
 
 
+def tell_of(refund: Refund, now: datetime) -> None:
+    """The patient is told of money that was sent back."""
+    tell(notices("refund-sent", refund.pk, fact=str(refund.pk), to=Recipient.PATIENT, now=now))
+
+
 def at_gateway(gateway_refund: str) -> str:
     """The cause of a refund that somebody made on the gateway's own page."""
     return f"gateway:{gateway_refund}"[:60]
@@ -276,13 +280,14 @@ def fits(payment: Payment, amount_minor: int, currency: str) -> bool:
 
 
 def gone(payment: Payment, cause: str, amount: int, *, now: datetime, **facts) -> Refund:
-    """Writes down on a locked payment that so many minor units went back without our sending them.
+    """Writes down on a locked payment that so many minor units went back without our sending them,
+    and tells the patient.
 
     The caller has seen that they fit. `facts`: gateway_refund, dispute.
     """
     payment.refunded_minor += amount
     payment.save(update_fields=["refunded_minor"])
-    return payment.refunds.create(
+    refund = payment.refunds.create(
         cause=cause,
         amount_minor=amount,
         status=RefundStatus.DONE,
@@ -291,6 +296,8 @@ def gone(payment: Payment, cause: str, amount: int, *, now: datetime, **facts) -
         done_at=now,
         **facts,
     )
+    tell_of(refund, now)
+    return refund
 
 
 def record_refund(
@@ -327,6 +334,8 @@ def record_refund(
     refund.save(update_fields=["status", "reason", "gateway_refund", "done_at", "next_try_at", "tries"])
     note(payment, f"refund {status}", now=now, amount_minor=refund.amount_minor, why=why, actor=actor)
     log.info("refund", extra={"refund": refund.pk, "payment": payment.pk, "status": status})
+    if status == RefundStatus.DONE:
+        tell_of(refund, now)
     if status == RefundStatus.FAILED:
         payment.refunded_minor -= refund.amount_minor
         payment.save(update_fields=["refunded_minor"])

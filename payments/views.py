@@ -74,6 +74,8 @@ def booking(request, public_id):
         "booking": ticket.booking,
         "surplus": queries.surplus(ticket),
         "may_cancel": ticket.may_cancel and ticket.booking.is_own_of(request.user),
+        "may_move": not refund_rules.why_not_move_own(ticket.booking, ticket.now)
+        and ticket.booking.is_own_of(request.user),
         "next_windows": next_free(ticket.booking.schedule.doctor, ticket.now) if ticket.is_lost else [],
     }
     return render(request, "payments/booking.html", content)

@@ -12,7 +12,7 @@ from clinic.errors import Refused
 from clinic.models import Doctor
 from clinic.transactions import action
 from schedules.models import Schedule
-from schedules.states import Status
+from schedules.states import Kind, Mode, Status
 
 log = logging.getLogger("clinic")
 
@@ -25,6 +25,8 @@ def open_window(
     start_time: time,
     end_time: time,
     capacity: int,
+    kind: Kind = Kind.TOKEN,
+    mode: Mode = Mode.IN_PERSON,
     fee_minor: int | None = None,
     prefix: str = "",
     reserved_for_desk: int = 0,
@@ -32,7 +34,7 @@ def open_window(
     opened_from: str = "",
     actor=None,
 ) -> Schedule:
-    """Opens a token window on the clinic's `date`, between clock times as typed there.
+    """Opens a window on the clinic's `date`, between clock times as typed there.
 
     Fee (minor units of the clinic's currency) and prefix are the doctor's usual ones unless
     said. The doctor's row is locked, so that two people never open overlapping windows.
@@ -41,6 +43,8 @@ def open_window(
     doctor = Doctor.objects.locked().get(pk=doctor_id)
     schedule = Schedule(
         doctor=doctor,
+        kind=kind,
+        mode=mode,
         date=date,
         start_time=start_time,
         end_time=end_time,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -40,14 +40,24 @@ class ScheduleQuerySet(LockingQuerySet):
         """A day's windows in which the desk may still seat somebody."""
         return self.between(day, day).filter(status__in=SETTLES)
 
+    def without_gone_times(self, now, but=None):
+        """Leaves out exact times that are taken or over, all but `but`. After `with_left`."""
+        return self.filter(~Q(kind=Kind.SLOT) | Q(left__gt=0, ends_at__gt=now) | Q(pk=but))
+
     def on_sale(self, now):
         """Windows that patients may book online now, as far as the clock decides it."""
         last_end = now + timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
-        return self.filter(status=Status.OPEN, kind=Kind.TOKEN, ends_at__gt=last_end)
+        selling = Q(kind=Kind.TOKEN, ends_at__gt=last_end) | Q(kind=Kind.SLOT, starts_at__gt=now)
+        return self.filter(selling, status=Status.OPEN)
 
     def with_places_left(self, now):
         """Windows with a free place for patients online."""
         return self.with_left(now).filter(online_left__gt=0)
+
+    def being_paid(self, now):
+        """Windows in which somebody holds a place and pays for it now."""
+        bookings = self.model._meta.get_field("bookings").related_model
+        return self.filter(Exists(bookings.objects.paying(now).filter(schedule=OuterRef("pk"))))
 
     def about(self, now):
         """Windows that start within the hour, run, or ended lately with nobody saying so."""

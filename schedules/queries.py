@@ -1,6 +1,7 @@
 """What patients see of the windows: which day has places, and why one can't be booked."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
@@ -20,7 +21,7 @@ DAYS = 14
 """How far ahead patients see."""
 
 COLUMNS = (
-    "doctor_id", "kind", "date", "start_time", "starts_at", "ends_at", "capacity", "taken", "taken_at_desk",
+    "doctor_id", "kind", "mode", "date", "start_time", "starts_at", "ends_at", "capacity", "taken", "taken_at_desk",
     "reserved_for_desk", "fee_minor", "currency", "status",
 )  # fmt: skip
 
@@ -39,7 +40,7 @@ def why_not(schedule: Schedule, now: datetime, *, can_pay: bool = True) -> tuple
         return "CLOSED", _("Cancelled. The doctor is not here at this time.")
     if schedule.status == Status.FINISHED or now >= schedule.ends_at:
         return "PAST", _("This time is over.")
-    if schedule.status == Status.CLOSED or schedule.kind != Kind.TOKEN:  # the others can't be sold yet
+    if schedule.status == Status.CLOSED or schedule.kind == Kind.POOL:  # which can't be sold yet
         return "CLOSED", _("Closed to new bookings.")
     if now >= schedule.online_until:
         return "PAST", _("It is too late to book this online. Please ask at the desk.")
@@ -58,6 +59,10 @@ class Window:
     schedule: Schedule
     now: datetime
     can_pay: bool = True
+    held: bool = False
+    """Somebody is paying for the last place."""
+    url: str = ""
+    """Where choosing it leads: to booking it, unless said."""
 
     def __getattr__(self, name):
         return getattr(self.schedule, name)
@@ -83,6 +88,35 @@ class Window:
     def is_bookable(self) -> bool:
         return not self.why_not_code
 
+    @property
+    def state(self) -> str:
+        """What an exact time is, in one word: free, held, past or booked (which is also closed)."""
+        if self.is_bookable:
+            return "free"
+        return "held" if self.held else "past" if self.why_not_code == "PAST" else "booked"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Exact times of one part of a day that are the same but for the clock: mode and fee."""
+
+    label: str
+    mode: str
+    fee_minor: int
+    currency: str
+    slots: list[Window]
+
+
+def times_of(found: list[Window]) -> list[Times]:
+    """The exact times among a day's windows, by part of the day, mode and fee."""
+    parts = {"morning": _("Morning"), "afternoon": _("Afternoon"), "evening": _("Evening")}
+    groups = {}
+    for window in found:
+        if window.kind == Kind.SLOT:
+            same = (window.period, window.mode, window.fee_minor, window.currency)
+            groups.setdefault(same, []).append(window)
+    return [Times(parts[period], *same, slots) for (period, *same), slots in groups.items()]
+
 
 @dataclass(frozen=True)
 class Day:
@@ -93,6 +127,15 @@ class Day:
     is_today: bool
     selected: bool
     url: str
+
+    @property
+    def tokens(self) -> list[Window]:
+        """The windows that are booked as a whole: all but the exact times."""
+        return [window for window in self.windows if window.kind != Kind.SLOT]
+
+    @property
+    def times(self) -> list[Times]:
+        return times_of(self.windows)
 
     @cached_property
     def left(self) -> int:
@@ -123,29 +166,51 @@ class Day:
         )
 
 
-def windows(schedules, now: datetime) -> list[Window]:
+def windows(
+    schedules, now: datetime, url: Callable[[Schedule], str] = Schedule.get_absolute_url
+) -> list[Window]:
     """Schedules, read `with_left`, as patients see them."""
     ready = payments_ready()
-    return [Window(schedule, now, ready) for schedule in schedules]
+    return [Window(schedule, now, ready, url=url(schedule)) for schedule in schedules]
 
 
-def calendar(doctor: Doctor, now: datetime, wanted: str = "") -> list[Day]:
-    """A doctor's next 14 days. The chosen one is `wanted` (an ISO date), else the first with a place."""
+def mark_held(found: list[Window], now: datetime) -> list[Window]:
+    """The same windows; exact times that somebody is paying for say so."""
+    gone = [window.pk for window in found if window.kind == Kind.SLOT and window.why_not_code == "FULL"]
+    held = (
+        set(Schedule.objects.filter(pk__in=gone).being_paid(now).values_list("pk", flat=True)) if gone else ()
+    )
+    return [replace(window, held=window.pk in held) for window in found]
+
+
+def calendar(
+    doctor: Doctor,
+    now: datetime,
+    wanted: str = "",
+    *,
+    address: str = "",
+    url: Callable[[Schedule], str] = Schedule.get_absolute_url,
+) -> list[Day]:
+    """A doctor's next 14 days. The chosen one is `wanted` (an ISO date), else the first with a place.
+
+    Days link to `address`, windows to `url` of each: the doctor's page and booking, unless said.
+    """
     today = timezone.localdate(now)
     dates = [today + timedelta(days=n) for n in range(DAYS)]
     rows = doctor.schedules.standing().between(dates[0], dates[-1]).only(*COLUMNS).order_by("starts_at")
     rows = rows.with_left(now)
-    by_date = {day: list(found) for day, found in groupby(windows(rows, now), key=lambda w: w.date)}
+    by_date = {day: list(found) for day, found in groupby(windows(rows, now, url), key=lambda w: w.date)}
     for window in (window for found in by_date.values() for window in found):
         window.schedule.doctor = doctor
-    chosen, address = chosen_day(by_date, dates, wanted), doctor.get_absolute_url()
+    chosen, address = chosen_day(by_date, dates, wanted), address or doctor.get_absolute_url()
+    by_date[chosen] = mark_held(by_date.get(chosen, []), now)
     return [
         Day(
             date=day,
             windows=by_date.get(day, []),
             is_today=day == today,
             selected=day == chosen,
-            url=f"{address}?date={day}" if day in by_date else "",
+            url=f"{address}?date={day}" if by_date.get(day) else "",
         )
         for day in dates
     ]

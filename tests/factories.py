@@ -18,6 +18,7 @@ from payments import gateways
 from payments.gateways.base import Event
 from payments.models import Payment
 from schedules.models import Schedule
+from schedules.states import Kind
 
 numbers = count(1)
 
@@ -72,6 +73,24 @@ def window(*, starts_in=timedelta(hours=1), lasts=timedelta(hours=3), **fields) 
         }
         | fields
     )
+
+
+def slot(*, lasts=timedelta(minutes=20), **fields) -> Schedule:
+    """An open exact time for one patient: in an hour, for 20 minutes, unless said."""
+    return window(**{"kind": Kind.SLOT, "capacity": 1, "prefix": "", "lasts": lasts} | fields)
+
+
+def at_ten(days=1) -> timedelta:
+    """How long it is until ten o'clock at the clinic so many days from today."""
+    ten = timezone.localtime().replace(hour=10, minute=0, second=0, microsecond=0)
+    return ten + timedelta(days=days) - timezone.now()
+
+
+def slots(how_many: int, *, starts_in=timedelta(hours=1), **fields) -> list[Schedule]:
+    """Exact times of one doctor, one after the other."""
+    fields = {"doctor": doctor()} | fields
+    each = timedelta(minutes=20)
+    return [slot(starts_in=starts_in + n * each, lasts=each, **fields) for n in range(how_many)]
 
 
 def hold(schedule, who=None, **fields):
@@ -171,3 +190,5 @@ def move_window(schedule, by: timedelta) -> None:
     schedule.starts_at += by
     schedule.ends_at += by
     schedule.save(update_fields=["starts_at", "ends_at"])
+    timed = schedule.bookings.filter(start_at__isnull=False)
+    timed.update(start_at=schedule.starts_at, end_at=schedule.ends_at)

@@ -57,8 +57,17 @@ def test_the_index_shows_each_role_its_own_work_first(client):
     for role in ("Reception", "Doctor", "Manager"):
         client.force_login(factories.staff(role))
         tiles[role] = [str(tile.label) for tile, _count, _word in client.get("/admin/").context["counted"]]
-    assert tiles["Reception"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "To look at"]
-    assert tiles["Manager"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "Earnings", "To look at"]
+    assert tiles["Reception"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "Inbox", "To look at"]
+    assert tiles["Manager"] == [
+        "Today",
+        "Walk-in",
+        "Desk",
+        "Money",
+        "Cash desk",
+        "Earnings",
+        "Inbox",
+        "To look at",
+    ]
     assert tiles["Doctor"] == ["Today", "Desk", "Earnings"]
 
 
@@ -72,6 +81,7 @@ def test_the_index_counts_the_day(client, reception):
         "Desk": "0",
         "Money": "₹500",
         "Cash desk": "0",
+        "Inbox": "0",
         "To look at": "0",
     }
 

@@ -160,7 +160,7 @@ def test_what_the_desk_has_sold_already_is_not_kept_twice():
     assert violations() == {}
 
 
-@pytest.mark.parametrize("kind", [Kind.SLOT, Kind.POOL])
+@pytest.mark.parametrize("kind", [Kind.POOL])
 @pytest.mark.parametrize("fee", [0, 50000])
 def test_what_cannot_be_booked_yet_is_refused_before_anyone_pays(kind, fee):
     assert refused(f.window(kind=kind, fee_minor=fee)) == "CLOSED"

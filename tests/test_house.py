@@ -13,11 +13,12 @@ APPS = ["clinic", "schedules", "bookings", "payments"]
 """Each may import those before it."""
 
 LAYERS = [
-    {"states", "errors", "money", "triggers", "localtime", "theme", "sweeping", "gateways"},
+    {"states", "errors", "money", "triggers", "localtime", "theme", "sweeping", "gateways",
+     "channels"},
     {"transactions"},
     {"models"},
-    {"queries", "invariants", "readiness", "throttle", "health", "context", "roles", "rules",
-     "charts"},
+    {"queries", "invariants", "readiness", "throttle", "health", "context", "roles", "rules", "charts",
+     "words", "calendar"},
     {"steps"},
     {"actions", "desk", "counter", "closing", "sweeps"},
     {"forms"},

@@ -154,7 +154,7 @@ def test_a_doctor_sees_and_moves_their_own_line_only(client, window):
     theirs, own = sell(window, reception), sell(mine, reception)
     client.force_login(account)
     page = client.get(f"{DESK}?window={window.pk}")
-    assert page.context["windows"] == [mine] and page.context["chosen"] == mine
+    assert [s.pk for s in page.context["sessions"]] == [mine.pk] and page.context["chosen"].pk == mine.pk
     assert press(client, theirs, "check-in").status_code == 404
     assert client.post(f"{DESK}{window.pk}/call-next/").status_code == 404
     assert status(theirs) == Status.CONFIRMED
@@ -189,8 +189,8 @@ def test_a_long_line_costs_no_more_queries(client, reception, window, django_ass
 
     def costs():
         with django_assert_num_queries(
-            7
-        ):  # session, user, permissions twice, items to look at, windows, line
+            8
+        ):  # session, user, permissions twice, inbox, items to look at, windows, line
             client.get(DESK)
 
     sell(window, reception)

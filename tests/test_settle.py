@@ -395,8 +395,8 @@ def test_a_hold_keeps_its_place_when_the_desk_is_promised_more_meanwhile():
     assert booking.status == BookingStatus.CONFIRMED
 
 
-def test_a_payment_is_settled_in_ten_statements(django_assert_max_num_queries):
+def test_a_payment_is_settled_in_eleven_statements(django_assert_max_num_queries):
     _booking, payment = attempt()
     body = f.capture_body(payment)
-    with django_assert_max_num_queries(10 + 4):  # with two SAVEPOINT and RELEASE
+    with django_assert_max_num_queries(11 + 4):  # with two SAVEPOINT and RELEASE
         f.deliver(body)

@@ -266,7 +266,7 @@ def test_accepted_money_buys_its_place_after_all(client, manager):
     assert (payment.booking.status, payment.booking.queue_number) == (Status.CONFIRMED, 1)
     assert payment.booking.events.last().actor == payment.events.last().actor == manager
     assert (item.resolved_by, item.note) == (
-        manager, "Accepted for the booking, number A1: Paid the rest in cash",
+        manager, "Accepted for the booking, A1: Paid the rest in cash",
     )  # fmt: skip
     page = client.post(url(payment, "accept"), {"reason": "again"}).content.decode()
     assert "decided about already" in page

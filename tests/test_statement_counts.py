@@ -90,13 +90,13 @@ def test_a_hold_sends_six_statements(client, statements):
         assert client.post(window.get_absolute_url(), form(window)).status_code == 303
 
 
-def test_a_webhook_that_confirms_a_place_sends_ten_statements(client, statements, settings, tmp_path):
+def test_a_webhook_that_confirms_a_place_sends_eleven_statements(client, statements, settings, tmp_path):
     settings.DEMO_GATEWAY_BOOK = tmp_path / "book.sqlite3"
     booking = factories.hold(factories.window())
     client.post(f"/pay/{booking.public_id}/", {"gateway": "demo"})
     demo = get("demo")
     body = demo.pay(str(booking.payments.get().key))
-    with statements(at_most=10):
+    with statements(at_most=11):
         answer = client.post(
             "/api/v1/webhooks/demo", body, content_type="application/json", headers=demo.signed(body)
         )

@@ -94,7 +94,7 @@ def test_a_window_that_is_not_open_is_refused(sell, status):
     assert refused(sell, f.window(status=status)) == "CLOSED"
 
 
-@pytest.mark.parametrize("kind", [Kind.SLOT, Kind.POOL])
+@pytest.mark.parametrize("kind", [Kind.POOL])
 def test_what_cannot_be_sold_yet_is_refused(sell, kind):
     assert refused(sell, f.window(kind=kind)) == "CLOSED"
 

@@ -224,6 +224,7 @@ STOPS = {
         booking("confirmed"),
         booking("confirmed", name="slip"),
         booking("confirmed", name="cancel"),
+        booking("at_a_time", name="move"),
         booking("walk_in", name="receipt"),
         Stop(name="demo-gateway", arguments=lambda scene: [scene.order.key]),
         Stop(name="appointments", who=PATIENT),
@@ -301,11 +302,15 @@ STOPS = {
             who=MANAGER,
             arguments=lambda scene: [scene.window.pk],
         ),
-        Stop(
-            name="admin:bookings_booking_cancel",
-            who=RECEPTION,
-            query=lambda scene: f"?booking={scene.confirmed.pk}",
+        *(
+            Stop(
+                name=f"admin:bookings_booking_{what}",
+                who=RECEPTION,
+                query=lambda scene: f"?booking={scene.confirmed.pk}",
+            )
+            for what in ("cancel", "move")
         ),
+        Stop(name="admin:end-session", who=RECEPTION, arguments=lambda scene: [scene.window.pk]),
     ]
 }
 
@@ -331,6 +336,19 @@ MORE = {
     "home, nobody found": Stop(name="home", query=lambda scene: "?q=astrologer"),
     "doctor, full": Stop(name="doctor", arguments=lambda scene: ["imran-qureshi"]),
     "doctor, closed": Stop(name="doctor", arguments=lambda scene: ["sunita-gurung"]),
+    "doctor, exact times": Stop(
+        name="doctor", arguments=lambda scene: [scene.slots[0].doctor.slug]
+    ),
+    "book, an exact time": Stop(name="book", arguments=lambda scene: [scene.slots[1].pk]),
+    "book, by video": Stop(name="book", arguments=lambda scene: [scene.slots[9].pk]),
+    "booking, at a time": booking("at_a_time"),
+    "booking, by video": booking("by_video"),
+    "move, where to": Stop(
+        name="move",
+        arguments=lambda scene: [scene.at_a_time.public_id],
+        query=lambda scene: f"?date={scene.slots[4].date}&to={scene.slots[4].pk}",
+    ),
+    "move, too late": booking("checked_in", name="move"),
     "book, wrong": Stop(
         name="book", arguments=lambda scene: [scene.window.pk], then=press("Hold my place")
     ),

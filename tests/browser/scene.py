@@ -60,6 +60,29 @@ class Scene:
         factories.paid(window)
         return window
 
+    @cached_property
+    def slots(self) -> list[Schedule]:
+        """A morning of exact times, some by video, one held and two taken."""
+        dentist = factories.doctor(
+            name="Dr. Pema Sherpa", slug="pema-sherpa", specialty="Dentistry", room="11"
+        )
+        at_clinic = factories.slots(9, starts_in=factories.at_ten(), doctor=dentist, fee_minor=80000)
+        by_video = {"doctor": dentist, "fee_minor": 60000, "mode": "video"}
+        evening = factories.slots(5, starts_in=factories.at_ten() + timedelta(hours=7), **by_video)
+        factories.hold(at_clinic[2], factories.guest(name="Anu Shakya"))
+        for slot in (at_clinic[0], at_clinic[5]):
+            factories.paid(slot, factories.guest(name="Bikash Rai"))
+        return [*at_clinic, *evening]
+
+    @cached_property
+    def at_a_time(self) -> Booking:
+        """Somebody who has an exact time."""
+        return factories.paid(self.slots[3], factories.guest(name="Maya Tamang"))
+
+    @cached_property
+    def by_video(self) -> Booking:
+        return factories.paid(self.slots[10], factories.guest(name="Nitin Bose"))
+
     # --- A booking in every state ---------------------------------------------------------
 
     @cached_property

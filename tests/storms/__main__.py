@@ -20,7 +20,7 @@ from tests.gateways import stripe_server
 from tests.services import free_port
 from tests.storms import site, soaking
 
-SCENARIOS = "free", "held", "unreserved", "copies", "soak"
+SCENARIOS = "free", "held", "slot", "unreserved", "copies", "soak"
 WITHOUT_LOCK = "tests/storms/without_lock.py"
 
 

@@ -44,6 +44,13 @@ class Storm:
         self._deliver(self._pay(window, answers) * 2, answers)
         return self._result(window, answers)
 
+    def slot(self) -> dict:
+        """One exact time: all want it, who holds it pays, and every webhook comes twice."""
+        window, answers = self._window(kind="slot", capacity=1), Counter()
+        self._book(window, answers)
+        self._deliver(self._pay(window, answers) * 2, answers)
+        return self._result(window, answers)
+
     def unreserved(self) -> dict:
         """Holds that reserve nothing: all hold, all pay, and the webhooks decide."""
         window, answers = self._window(holds_reserve=False), Counter()

@@ -82,6 +82,13 @@ def test_fifteen_hold_a_place_and_each_pays_for_it_once_though_every_webhook_com
         assert (round_["overflow"], round_["refunds"]) == (0, 0)
 
 
+def test_one_of_fifty_gets_the_exact_time_that_all_of_them_want(storm):
+    for round_ in storm("slot"):
+        answers = {"book 303": 1, "book 409 full": RACERS - 1}
+        assert round_["answers"] == answers | {"pay 303": 1, "webhook 200": 2}
+        assert (round_["confirmed"], round_["kept_minor"], round_["violations"]) == (1, 50_000, {})
+
+
 @pytest.mark.parametrize("gateway", ["demo", "stripe"])
 def test_the_first_fifteen_of_fifty_payments_get_a_number_and_the_others_their_money(storm, gateway):
     events = {"demo": 1, "stripe": 2}[gateway]

@@ -1,0 +1,56 @@
+"""A patient moves a visit: another time of the same doctor, with the money that was paid."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from bookings import actions
+from bookings.models import Booking
+from bookings.refund_rules import why_not_move_own
+from clinic.errors import Refused
+from clinic.pages import private, see_other
+from schedules import queries
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request, public_id):
+    """Choose a day (?date=) and a time, then confirm it (?to=); sent, the visit moves."""
+    mine = Booking.objects.own_of(request.user).for_page()
+    booking = get_object_or_404(mine, public_id=public_id)
+    if request.method != "POST":
+        return move_page(request, booking)
+    to = request.POST.get("to", "")
+    actor = request.user if request.user.is_authenticated else None
+    try:
+        moved = actions.reschedule(booking.pk, int(to[:18]) if to.isdecimal() else 0, actor=actor, own=True)
+    except Refused as refusal:
+        return move_page(request, mine.get(pk=booking.pk), refusal)
+    messages.success(request, _("Your visit is moved. What you paid moved with it."))
+    return see_other(moved)
+
+
+def move_page(request, booking, refusal=None):
+    """The times to choose from; with one chosen, old and new side by side."""
+    now = timezone.now()
+    doctor, path = booking.schedule.doctor, request.path
+    days = queries.calendar(
+        doctor, now, request.GET.get("date", ""),
+        address=path, url=lambda schedule: f"{path}?{urlencode({'date': schedule.date, 'to': schedule.pk})}",
+    )  # fmt: skip
+    chosen = next(day for day in days if day.selected)
+    asked = request.GET.get("to", "")
+    others = [window for window in chosen.windows if window.pk != booking.schedule_id]
+    content = {
+        "booking": booking,
+        "why_not": why_not_move_own(booking, now),
+        "days": days,
+        "chosen": chosen,
+        "target": next((window for window in others if str(window.pk) == asked and window.is_bookable), None),
+        "refusal": refusal,
+    }
+    return render(request, "bookings/move.html", content, status=refusal.status if refusal else 200)

@@ -170,6 +170,14 @@ def test_the_same_number_cannot_be_recorded_for_two_bookings(client, manager, pa
     assert fresh(second.booking).status == Status.HELD
 
 
+def test_a_gateway_that_the_clinic_has_given_up_is_no_crash(client, manager, payment, settings):
+    settings.PAYMENT_GATEWAYS = []
+    assert client.get(url(payment)).status_code == 200
+    assert "does not work with demo any more" in client.post(url(payment), arrived()).content.decode()
+    assert fresh(payment).status == PaymentStatus.CREATED
+    assert fresh(payment.booking).status == Status.HELD
+
+
 # --- The gateway speaks later -------------------------------------------------------------
 
 

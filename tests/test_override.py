@@ -214,8 +214,11 @@ def test_what_was_paid_twice_after_all_goes_back_once(client, manager, payment):
     assert violations() == {}
 
 
-def test_a_number_that_was_somebody_elses_still_buys_their_place(client, manager, payment):
+@pytest.mark.parametrize("they_came", ["after", "before"])
+def test_a_number_that_was_somebody_elses_still_buys_their_place(client, manager, payment, they_came):
     theirs = f.attempt(f.hold(f.window()))
+    if they_came == "before":
+        payment, theirs = theirs, payment
     body = f.capture_body(theirs)
     name = f.demo().parse(body)[0].gateway_payment
     client.post(url(payment), arrived(reference=name))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -192,11 +192,11 @@ def _find(gateway_name: str, event: Event) -> Payment:
         found = payments.filter(gateway=gateway_name, refunds__in=ours)
     if event.kind == "dispute" or (event.kind.startswith("refund") and not found.exists()):
         found = payments.of_money(gateway_name, event.gateway_payment)
-    candidates = list(found[:2])
-    exact = [payment for payment in candidates if payment.gateway_payment == event.gateway_payment]
-    if not candidates:
+    this_money_first = Case(When(gateway_payment=event.gateway_payment, then=0), default=1)
+    payment = found.order_by(this_money_first, "-pk").first()
+    if payment is None:
         raise UnknownPayment(_("This payment is not known here."))
-    return (exact or candidates)[0]
+    return payment
 
 
 def _apply(payment: Payment, event: Event) -> None:

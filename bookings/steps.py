@@ -88,20 +88,18 @@ def units_in(status: Status, booking: Booking) -> int:
 # --- Locks --------------------------------------------------------------------------------
 
 
-def lock_window(
-    schedule_id: int, also: Q | None = None, *, keep: int = 0
-) -> tuple[Schedule, datetime, list[Booking]]:
+def lock_window(schedule_id: int, also: Q | None = None) -> tuple[Schedule, datetime, list[Booking]]:
     """Locks a window; returns it, the clock under the lock, and the bookings that `also` names.
 
-    Lapsed holds give their places back first, so that `taken` is the truth, all but the
-    booking `keep`, which the caller will judge. Raises Refused (404) for no such window.
+    Lapsed holds give their places back first, so that `taken` is the truth, and nothing that is
+    decided depends on whether a sweep was here before. Raises Refused (404) for no such window.
     """
     schedule = Schedule.objects.locked().filter(pk=schedule_id).first()
     if schedule is None:
         raise Refused("NOT_FOUND", _("There is no such window."), status=404)
     now, bookings = read_under_lock(schedule, also)
     for booking in bookings:
-        if booking.hold_lapsed(now) and booking.pk != keep:
+        if booking.hold_lapsed(now):
             move(booking, Status.EXPIRED, now=now, cause="hold lapsed")
     return schedule, now, bookings
 
@@ -115,7 +113,7 @@ def lock_for(
     a second lock out of order.
     """
     this = Q(pk=booking_id)
-    _schedule, now, bookings = lock_window(schedule_id, this | also if also else this, keep=booking_id)
+    _schedule, now, bookings = lock_window(schedule_id, this | also if also else this)
     found = next((booking for booking in bookings if booking.pk == booking_id), None)
     if found is None:
         raise StartOver

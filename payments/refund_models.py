@@ -66,6 +66,10 @@ class RefundQuerySet(BookedOnceQuerySet):
         """What went back in a span of time."""
         return self.filter(status=RefundStatus.DONE, done_at__gte=since, done_at__lt=until)
 
+    def sent_by_gateway(self):
+        """Without what a bank took in a dispute: of that the gateway lists no refund."""
+        return self.filter(dispute=None)
+
     def sending(self):
         """In somebody's hands at this moment."""
         return self.filter(status=RefundStatus.SENDING)

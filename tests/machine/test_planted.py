@@ -16,7 +16,8 @@ from bookings import refund_rules
 from bookings import steps as places
 from bookings.states import Status as BookingStatus
 from payments import actions, steps
-from payments.models import Payment, PaymentQuerySet, Refund, RefundQuerySet
+from payments.models import Payment, PaymentQuerySet, Refund
+from payments.refund_models import RefundQuerySet
 from payments.states import Outcome, RefundStatus, Status
 from tests.machine.machine import Machine
 from tests.machine.test_machine import SEQUENCES, STORIES

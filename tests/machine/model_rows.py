@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 HOLD, GRACE, LAST_SALE, DESK_STAYS = 15 * MINUTE, 30 * MINUTE, 30 * MINUTE, 3 * HOUR
-MONEY_MAY_COME = STRANGERS_KEPT = 3 * DAY
+MONEY_MAY_COME, STRANGERS_KEPT = 14 * DAY, 3 * DAY
 TRIES = 10
 SEATED = {"confirmed", "checked_in", "completed", "no_show"}
 LIVE = {"held", "confirmed", "checked_in"}

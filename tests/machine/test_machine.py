@@ -16,7 +16,7 @@ from tests.machine.machine import Machine
 SEQUENCES = int(os.environ.get("MACHINE_SEQUENCES", "0"))
 
 STORIES = settings(
-    max_examples=SEQUENCES or 50,
+    max_examples=SEQUENCES or 40,
     stateful_step_count=30,
     derandomize=not SEQUENCES,
     database=None,

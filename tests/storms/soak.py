@@ -233,7 +233,7 @@ class Soak:
         Booking.objects.filter(status=Status.HELD).update(
             hold_expires_at=timezone.now() - timedelta(seconds=1)
         )
-        Payment.objects.unsettled().update(created_at=timezone.now() - timedelta(days=4))
+        Payment.objects.unsettled().update(created_at=timezone.now() - timedelta(days=30))
         deadline, quiet = time.monotonic() + seconds, 0
         while quiet < 3:
             posted = self.courier.round(last=True)

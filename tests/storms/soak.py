@@ -239,10 +239,11 @@ class Soak:
             posted = self.courier.round(last=True)
             left = {what: number for what, number in self._left().items() if number}
             quiet = 0 if posted or left else quiet + 1
+            sys.stderr.write(f"left: {json.dumps(left)}\n")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"still to do: {json.dumps(left)}, posted {posted}")
             self._hurry()
-            time.sleep(0.5)
+            time.sleep(1)
 
     def _hurry(self) -> None:
         """Days pass in a moment: whatever waits for its time has it now."""

@@ -243,6 +243,8 @@ class Soak:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"still to do: {json.dumps(left)}, posted {posted}")
             self._hurry()
+            if {*left} == {"inbox"}:  # what speaks of money that nobody took is given up after three days
+                GatewayEvent.objects.unprocessed().update(received_at=timezone.now() - timedelta(hours=73))
             time.sleep(1)
 
     def _hurry(self) -> None:

@@ -16,7 +16,7 @@ from tests.services import start, stop
 from tests.storms import site
 
 pytestmark = pytest.mark.storm
-OF_A_BUSY_DATABASE = re.compile("lock timeout|database is locked|webhook-processing")
+OF_A_BUSY_DATABASE = re.compile("lock timeout|database is locked|webhook-processing|Service Unavailable")
 """A webhook that waited too long for a window is kept, and settled by a worker."""
 PAYMENTS = int(os.environ.get("SOAK_PAYMENTS", "200"))
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from bookings import steps
 from bookings.desk_queries import call_order, together, was_called
 from bookings.models import Booking
+from bookings.queries import live_in_window
 from bookings.states import LIVE, OCCUPYING, WAITING, Status
 from clinic.errors import Refused
 from clinic.transactions import action
@@ -79,11 +80,15 @@ def no_show(booking_id: int, *, actor) -> Booking:
 @action
 def _to(booking_id: int, status: Status, expected: tuple, actor, cause: str, stamp: str = "") -> Booking:
     """Moves a booking that is in one of the `expected` states. The table of moves is wider than a
-    button may be: money moves a hold to confirmed, "undo check-in" must not."""
-    schedule_id = Booking.objects.values_list("schedule_id", flat=True).get(pk=booking_id)
-    booking, now, _others = steps.lock_for(booking_id, schedule_id)
+    button may be: money moves a hold to confirmed, "undo check-in" must not. Raises Refused: MOVE,
+    and ALREADY_BOOKED where who did not come has another place by now."""
+    stale = Booking.objects.get(pk=booking_id)
+    booking, now, others = steps.lock_for(booking_id, stale.schedule_id, live_in_window(stale.patient_id))
     if booking.status not in expected:
         raise steps.immovable(booking)
+    comes_back = status in LIVE and booking.status not in LIVE
+    if comes_back and steps.live_rivals(booking, others):
+        raise Refused("ALREADY_BOOKED", _("This patient has taken another place in this window meanwhile."))
     if status == Status.NO_SHOW and booking.status == Status.IN_CONSULTATION:
         steps.move(booking, Status.CHECKED_IN, now=now, actor=actor, cause="called in vain")
     steps.move(booking, status, now=now, actor=actor, cause=cause, **({stamp: now} if stamp else {}))

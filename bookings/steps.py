@@ -125,30 +125,26 @@ def units_in(status: Status, booking: Booking) -> int:
 # --- Locks --------------------------------------------------------------------------------
 
 
-def lock_windows(
-    schedule_ids, also: Q | None = None, *, keep: int = 0
-) -> tuple[dict[int, Schedule], datetime, list[Booking]]:
+def lock_windows(schedule_ids, also: Q | None = None) -> tuple[dict[int, Schedule], datetime, list[Booking]]:
     """Locks windows, all in one order; returns them by id, the clock under the lock, and the
     bookings that `also` names.
 
-    Lapsed holds give their places back first, so that `taken` is the truth, all but the
-    booking `keep`, which the caller will judge. Raises Refused (404) for no such window.
+    Lapsed holds give their places back first, so that `taken` is the truth, and nothing that is
+    decided depends on whether a sweep was here before. Raises Refused (404) for no such window.
     """
     windows = {window.pk: window for window in Schedule.objects.locked().filter(pk__in=schedule_ids)}
     if len(windows) < len({*schedule_ids}):
         raise Refused("NOT_FOUND", _("There is no such window."), status=404)
     now, bookings = read_under_lock(windows, also)
     for booking in bookings:
-        if booking.hold_lapsed(now) and booking.pk != keep:
+        if booking.hold_lapsed(now):
             move(booking, Status.EXPIRED, now=now, cause="hold lapsed")
     return windows, now, bookings
 
 
-def lock_window(
-    schedule_id: int, also: Q | None = None, *, keep: int = 0
-) -> tuple[Schedule, datetime, list[Booking]]:
+def lock_window(schedule_id: int, also: Q | None = None) -> tuple[Schedule, datetime, list[Booking]]:
     """As `lock_windows`, for one."""
-    windows, now, bookings = lock_windows([schedule_id], also, keep=keep)
+    windows, now, bookings = lock_windows([schedule_id], also)
     return windows[schedule_id], now, bookings
 
 
@@ -161,7 +157,7 @@ def lock_for(
     a second lock out of order.
     """
     this = Q(pk=booking_id)
-    _schedule, now, bookings = lock_window(schedule_id, this | also if also else this, keep=booking_id)
+    _schedule, now, bookings = lock_window(schedule_id, this | also if also else this)
     found = next((booking for booking in bookings if booking.pk == booking_id), None)
     if found is None:
         raise StartOver

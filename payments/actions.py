@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -194,17 +194,18 @@ def _find(gateway_name: str, event: Event) -> Payment:
         found = payments.filter(gateway=gateway_name, refunds__in=ours)
     if event.kind.startswith("dispute") or (event.kind.startswith("refund") and not found.exists()):
         found = payments.of_money(gateway_name, event.gateway_payment)
-    candidates = list(found[:3])
-    if not candidates:
+    payment = found.order_by(_strangeness(event), "-pk").first()
+    if payment is None:
         raise UnknownPayment(_("This payment is not known here."))
-    return min(candidates, key=lambda payment: _strangeness(payment, event))
+    return payment
 
 
-def _strangeness(payment: Payment, event: Event) -> int:
-    """The gateway's own names outweigh what a person typed."""
-    if payment.gateway_payment == event.gateway_payment:
-        return 0
-    return 1 if event.payment_key == str(payment.key) or event.reference == payment.reference else 2
+def _strangeness(event: Event) -> Case:
+    """This very money first, however often the attempt was paid; then the names that the gateway and we
+    gave it, which outweigh what a person typed."""
+    names = [When(reference=event.reference, then=1)] if event.reference else []
+    names += [When(key=event.payment_key, then=1)] if event.payment_key else []
+    return Case(When(gateway_payment=event.gateway_payment, then=0), *names, default=2)
 
 
 def _apply(payment: Payment, event: Event) -> None:

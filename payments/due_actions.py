@@ -55,14 +55,15 @@ def _collect(booking_id, collected_minor, method, reason, key, actor) -> Booking
     due = booking.to_collect_minor
     collected = due if collected_minor is None else collected_minor
     check_amount(booking, due, collected, reason)
+    if not booking.owes:
+        check_room(booking, others, now)
     off = due - collected
+    payment = take(booking, method, collected, now=now, actor=actor, key=key) if collected else None
     if booking.owes:
         places.pay_off(booking, discount_minor=off)
     else:
-        check_room(booking, others, now)
         cause = f"paid at the desk, {method}" if collected else "let off at the desk"
         places.seat(booking, others, now=now, actor=actor, cause=cause, discount_minor=off)
-    payment = take(booking, method, collected, now=now, actor=actor, key=key) if collected else None
     if off:
         let_off(booking, off, payment, key=key, reason=reason, by=actor, at=now)
     return booking

@@ -11,7 +11,7 @@ from clinic.transactions import action
 from payments import gateways, steps
 from payments.actions import SOON
 from payments.drawer_steps import lock_drawer_of
-from payments.gateways.base import Event
+from payments.gateways.base import Event, UnknownGateway
 from payments.ledger_actions import book_at_once
 from payments.models import Payment
 from payments.states import Method, Status
@@ -30,7 +30,7 @@ def record_capture(
     terminal) it came past the gateway, and is a payment of its own.
 
     The caller checks the permission. Raises Refused, with nothing changed: CAPTURED, REFERENCE (none),
-    REFERENCE_USED.
+    REFERENCE_USED, GATEWAY (this clinic has it no longer).
     """
     reference = reference.strip()
     if not reference:
@@ -39,6 +39,10 @@ def record_capture(
         payment = _record_capture(payment_id, amount_minor, method, reference, reason, actor)
     except IntegrityError as error:  # a rival has just used this number
         raise _used(reference) from error
+    except UnknownGateway as error:
+        raise Refused(
+            "GATEWAY", _("This clinic does not work with %(gateway)s any more.") % {"gateway": error}
+        ) from error
     said = {"payment": payment.pk, "by": actor.pk, "to": payment.status, "outcome": payment.outcome}
     log.info("payment-override", extra=said)
     book_at_once(payment.booking_id)

@@ -105,7 +105,8 @@ class Comparison:
             if payment.gateway_payment not in self._seen:
                 event = self._told(payment, payment.gateway_payment)
                 yield from self._came(event, payment)
-        done = Refund.objects.done_between(self.since, self.until).filter(payment__gateway=self.gateway)
+        done = Refund.objects.done_between(self.since, self.until).sent_by_gateway()
+        done = done.filter(payment__gateway=self.gateway)
         for refund in done.select_related("payment").iterator(AT_ONCE):
             if refund.gateway_refund not in self._seen:
                 yield from self._went(self._told(refund.payment, refund.gateway_refund), refund)

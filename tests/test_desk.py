@@ -204,3 +204,17 @@ def test_a_walk_in_joins_the_end_of_the_line(window, reception):
     assert booking.queue_number == 2
     desk.check_in(booking.pk, actor=reception)
     assert desk.call_next(window.pk, actor=reception).pk == booking.pk
+
+
+def test_who_took_another_place_meanwhile_is_not_checked_in_with_the_missed_one(window, reception):
+    patient = f.patient()
+    missed = f.hold(window, patient)
+    desk.no_show(missed.pk, actor=reception)
+    other = f.hold(window, patient)
+    before = snapshot(missed)
+    with pytest.raises(Refused) as refusal:
+        desk.check_in(missed.pk, actor=reception)
+    assert refusal.value.code == "ALREADY_BOOKED"
+    assert snapshot(missed) == before
+    desk.check_in(other.pk, actor=reception)
+    assert violations() == {}

@@ -209,6 +209,7 @@ def test_the_page_draws_without_a_style_or_a_script_of_its_own(client, manager, 
     a_day_of_everything()
     page = client.get(f"/admin/money/?{days.query}").content.decode()
     chart = page[page.index("<figure") : page.index("</figure>")]
+    assert "<b>₹2,900</b>" in page  # kept
     assert 'role="img"' in chart and "<title" in chart and "₹3,400 taken, ₹500 given back" in chart
     assert "style=" not in chart and "<script" not in chart
     assert re.findall(r'height="(-?[\d.]+)"', chart)

@@ -170,6 +170,14 @@ def test_the_same_number_cannot_be_recorded_for_two_bookings(client, manager, pa
     assert fresh(second.booking).status == Status.HELD
 
 
+def test_a_gateway_that_the_clinic_has_given_up_is_no_crash(client, manager, payment, settings):
+    settings.PAYMENT_GATEWAYS = []
+    assert client.get(url(payment)).status_code == 200
+    assert "does not work with demo any more" in client.post(url(payment), arrived()).content.decode()
+    assert fresh(payment).status == PaymentStatus.CREATED
+    assert fresh(payment.booking).status == Status.HELD
+
+
 # --- The gateway speaks later -------------------------------------------------------------
 
 
@@ -206,8 +214,11 @@ def test_what_was_paid_twice_after_all_goes_back_once(client, manager, payment):
     assert violations() == {}
 
 
-def test_a_number_that_was_somebody_elses_still_buys_their_place(client, manager, payment):
+@pytest.mark.parametrize("they_came", ["after", "before"])
+def test_a_number_that_was_somebody_elses_still_buys_their_place(client, manager, payment, they_came):
     theirs = f.attempt(f.hold(f.window()))
+    if they_came == "before":
+        payment, theirs = theirs, payment
     body = f.capture_body(theirs)
     name = f.demo().parse(body)[0].gateway_payment
     client.post(url(payment), arrived(reference=name))

@@ -228,3 +228,12 @@ def test_more_payments_ask_the_database_no_more_often():
     for _ in range(5):
         f.paid(window, f.guest(phone="+919820011111"))
     assert queries() == few
+
+
+def test_what_a_bank_took_is_no_refund_at_the_gateway_and_no_difference():
+    _booking, payment = paid()
+    f.dispute(payment)
+    f.dispute(payment, "lost")
+    assert Refund.objects.get().status == RefundStatus.DONE
+    said, status = reconcile()
+    assert (status, "0 differences" in said) == (0, True)

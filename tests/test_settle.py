@@ -8,12 +8,14 @@ from django.utils import timezone
 
 from bookings.models import BookingEvent
 from bookings.states import Status as BookingStatus
+from bookings.sweeps import expire_lapsed_holds
 from clinic.models import ReviewItem
 from payments import actions, sweeps
 from payments.gateways.base import BadSignature
 from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Payment, PaymentEvent, Refund
 from payments.states import Outcome, Status
+from schedules.actions import change_capacity
 from schedules.models import Schedule
 from tests import factories as f
 
@@ -313,6 +315,18 @@ def test_a_bug_while_settling_keeps_the_capture_and_the_worker_finishes_it():
     assert violations() == {}
 
 
+def test_a_capture_that_a_bug_met_is_judged_however_often_the_attempt_was_paid_since():
+    booking, payment = attempt()
+    first = f.capture_body(payment)
+    with broken():
+        f.deliver(first)
+    f.deliver(f.capture_body(payment, again=True))
+    f.deliver(f.capture_body(payment, again=True))
+    f.deliver(first)
+    assert sorted(outcomes(booking)) == [Outcome.BOUGHT, Outcome.SURPLUS, Outcome.SURPLUS]
+    assert violations() == {}
+
+
 def test_after_ten_failures_the_money_is_under_review_and_a_person_is_asked():
     booking, payment = attempt()
     with broken():
@@ -383,6 +397,21 @@ def test_late_money_leaves_the_desk_what_is_kept_for_it():
     f.deliver(f.capture_body(payment))
     booking.refresh_from_db()
     assert booking.status == BookingStatus.OVERFLOW
+
+
+@pytest.mark.parametrize("swept", [False, True], ids=["worker dead", "worker alive"])
+def test_late_money_fares_the_same_whether_or_not_the_worker_was_there(swept):
+    window = f.window(capacity=2, reserved_for_desk=1)
+    booking = f.hold(window)
+    payment = f.attempt(booking)
+    change_capacity(window.pk, 1, actor=None)
+    f.lapse(booking)
+    if swept:
+        expire_lapsed_holds()
+    f.deliver(f.capture_body(payment))
+    booking.refresh_from_db()
+    assert (booking.status, outcomes(booking)) == (BookingStatus.OVERFLOW, [Outcome.NO_PLACE])
+    assert violations() == {}
 
 
 def test_a_hold_keeps_its_place_when_the_desk_is_promised_more_meanwhile():

@@ -275,7 +275,8 @@ class Scene:
         """Somebody who has not paid yet, and has a visit that was cancelled."""
         account = factories.user(email="undecided@demo.clinic", password=PASSWORD, name="Nisha Rawat")
         factories.hold(self.window, factories.guest(name="Nisha Rawat"), booked_by=account)
-        actions.cancel(factories.paid(factories.window(), booked_by=account).pk, actor=self.reception)
+        gone = factories.paid(factories.window(), booked_by=account)
+        actions.cancel(gone.pk, actor=self.reception, reason="The doctor was called away.")
         return account
 
     @cached_property

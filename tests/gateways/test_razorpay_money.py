@@ -11,6 +11,7 @@ from clinic.models import ReviewItem
 from payments import actions, sweeps
 from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Payment, Refund
+from payments.override_actions import record_capture
 from payments.states import Outcome, Status
 from tests import factories as f
 from tests.gateways.conftest import SECRET, RazorpayBench
@@ -128,6 +129,26 @@ def test_of_two_authorised_tries_one_is_taken_and_the_other_is_left_to_its_bank(
     assert (first["captured"], second["captured"]) == (False, True)
     actions.ask(attempt)
     assert not first["captured"]
+    assert (Payment.objects.count(), violations()) == (1, {})
+
+
+@pytest.mark.parametrize("told_by", ["webhook", "worker"])
+def test_what_was_only_authorised_is_taken_although_a_person_recorded_it_as_arrived(
+    razorpay, attempt, told_by
+):
+    """They saw it on Razorpay's page and took it for money: left alone, it would go back to the bank."""
+    name = razorpay.authorize(attempt.reference)["id"]
+    said = {"method": "", "reference": name, "reason": "seen", "actor": f.staff("Manager")}
+    record_capture(attempt.pk, amount_minor=attempt.amount_minor, **said)
+    assert seen(attempt) == BOUGHT and attempt.claimed_as == name
+    if told_by == "webhook":
+        tell(razorpay, "payment.authorized")
+    else:
+        later(attempt)
+        assert sweeps.close_open_payments() == 1
+    assert len(razorpay.bodies("payment.captured")) == 1
+    assert seen(attempt) == BOUGHT
+    assert (attempt.gateway_payment, attempt.claimed_as) == (name, "")
     assert (Payment.objects.count(), violations()) == (1, {})
 
 

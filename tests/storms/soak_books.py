@@ -39,6 +39,8 @@ def theirs(stand_in) -> Book:
                 book.came[thing["id"]] = thing["amount"]
             case "refund", "succeeded" | "processed":
                 book.went[thing.get("payment_intent") or thing["payment_id"]] += thing["amount"]
+            case "dispute", "lost":
+                book.went[thing.get("payment_intent") or thing["payment_id"]] += thing["amount"]
     return book
 
 

@@ -46,6 +46,7 @@ def main(payments: int, *, seconds: float, plant: bool) -> None:
         say("begin")
         soak.run()
         paid_after = time.monotonic() - began
+        soak.close_disputes()
         soak.drain(PATIENCE)
         say("bounce")
         soak.bounce()

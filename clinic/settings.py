@@ -317,6 +317,9 @@ THROTTLES = {  # how many, in how many seconds
 
 SWEEPS = [
     "bookings.sweeps.expire_lapsed_holds",
+    "bookings.sweeps.carry_out_closures",
+    "schedules.sweeps.open_ahead",
+    "schedules.sweeps.delete_empty",
     "payments.sweeps.process_inbox",
     "payments.sweeps.close_open_payments",
     "payments.sweeps.make_refunds",
@@ -343,12 +346,15 @@ RAZORPAY_WEBHOOK_SECRET_PREVIOUS = env("RAZORPAY_WEBHOOK_SECRET_PREVIOUS")
 RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
 DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
 ADMIN_PAGES = [
+    "schedules.hours_views.PAGES",
     "bookings.desk_views.PAGES",
     "payments.counter_views.PAGES",
     "payments.drawer_views.PAGES",
     "payments.earnings_views.PAGES",
 ]
 """Admin's own pages, beside its tables."""
+DOCTOR_TOOLS = "schedules.hours_admin.doctor_tools"
+"""What stands beside a doctor's name in admin."""
 REVIEW_TOOLS = "payments.decide_admin.review_tools"
 """What resolves a ReviewItem, beside accepting it with a note."""
 DESK_TILES = [
@@ -358,6 +364,7 @@ DESK_TILES = [
     "payments.admin.MONEY_TILE",
     "payments.drawer_views.CASH_TILE",
     "payments.earnings_views.EARNINGS_TILE",
+    "schedules.hours_views.HOURS_TILE",
     "clinic.admin.REVIEW_TILE",
 ]
 """What admin offers first, in this order, to those who may."""

@@ -11,7 +11,7 @@ from clinic import money
 from clinic.admin import ReadableAdmin, Tool
 from clinic.adminsite import require
 from clinic.errors import Refused
-from schedules import actions
+from schedules import actions, hours_admin  # noqa: F401  (Django looks for admins here)
 from schedules.forms import CapacityForm, WindowForm
 from schedules.models import Schedule
 from schedules.states import SETTLES, Status

@@ -1,0 +1,75 @@
+"""What a closure does to windows that have bookings, before it does it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from bookings.models import Booking
+from bookings.states import LIVE, WAITING, Status
+from schedules.closure_models import Closure
+from schedules.models import Schedule
+from schedules.states import Kind
+
+GOES = (Status.HELD, *WAITING)
+"""Who can still be sent home. A visit under way is finished."""
+
+
+def is_whole(closure: Closure, schedule: Schedule) -> bool:
+    """Whether nothing of the window is left. An exact time is one visit: touched, it is gone."""
+    hours = schedule.date, schedule.start_time, schedule.end_time
+    return closure.covers(*hours) or (schedule.kind == Kind.SLOT and closure.touches(*hours))
+
+
+def is_hit(closure: Closure, booking: Booking) -> bool:
+    """Whether this booking ends with the closure: its window is gone, or its own time is inside.
+
+    In a token window that is closed in part nobody has a time of their own, so all keep their places.
+    """
+    if booking.status not in GOES:
+        return False
+    if is_whole(closure, booking.schedule):
+        return True
+    if not booking.start_at:
+        return False
+    start, end = timezone.localtime(booking.start_at), timezone.localtime(booking.end_at)
+    return closure.touches(start.date(), start.time(), end.time())
+
+
+@dataclass
+class Hit:
+    """A window that a closure takes, wholly or in part, and its bookings."""
+
+    schedule: Schedule
+    whole: bool
+    going: list[Booking] = field(default_factory=list)
+    staying: list[Booking] = field(default_factory=list)
+
+
+def hits(closures: list[Closure], now: datetime) -> list[Hit]:
+    """Windows ahead that somebody has booked and that these closures take, the earliest first.
+
+    Two queries for each closure. Of a window that several take, the first one that takes it stands.
+    """
+    found = {}
+    for closure in closures:
+        windows = Schedule.objects.to_come(now).inside(closure).given_away().select_related("doctor")
+        for window in windows:
+            found.setdefault(window.pk, (closure, Hit(window, is_whole(closure, window))))
+        bookings = Booking.objects.filter(schedule__in=[window.pk for window in windows], status__in=LIVE)
+        for booking in bookings.select_related("patient").order_by("start_at", "queue_number", "pk"):
+            closure_of, hit = found[booking.schedule_id]
+            if closure_of is closure:
+                booking.schedule = hit.schedule
+                (hit.going if is_hit(closure, booking) else hit.staying).append(booking)
+    return sorted(
+        (hit for _closure, hit in found.values()), key=lambda hit: (hit.schedule.starts_at, hit.schedule.pk)
+    )
+
+
+def fingerprint(closures: list[Closure], found: list[Hit]) -> str:
+    """Changes when other days are closed, or when other bookings would end, than the page showed."""
+    days = [(c.doctor_id, c.first_day, c.last_day, c.start_time, c.end_time, c.reason) for c in closures]
+    ending = sorted(booking.pk for hit in found for booking in hit.going)
+    return hashlib.sha256(repr((days, ending)).encode()).hexdigest()[:32]

@@ -22,32 +22,10 @@ MONTHS = {
     )
     for name in names.split()
 }  # fmt: skip
-NEPALI = set(
-    [
-        "baisakh",
-        "baishakh",
-        "jestha",
-        "jeth",
-        "ashadh",
-        "asar",
-        "asadh",
-        "shrawan",
-        "saun",
-        "bhadra",
-        "bhadau",
-        "ashwin",
-        "asoj",
-        "kartik",
-        "mangsir",
-        "poush",
-        "push",
-        "magh",
-        "falgun",
-        "phagun",
-        "chaitra",
-        "chait",
-    ]
-)
+NEPALI = {
+    "baisakh", "baishakh", "jestha", "jeth", "ashadh", "asar", "asadh", "shrawan", "saun", "bhadra", "bhadau",
+    "ashwin", "asoj", "kartik", "mangsir", "poush", "push", "magh", "falgun", "phagun", "chaitra", "chait",
+}  # fmt: skip
 """Months of the Nepali calendar, whose years run 57 ahead."""
 
 WEEKDAYS = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"

@@ -1,7 +1,5 @@
 """Weekly hours, as a manager types them."""
 
-from datetime import datetime, timedelta
-
 from django import forms
 from django.conf import settings
 from django.utils import timezone
@@ -9,6 +7,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import MoneyField
+from schedules.opening_rules import minutes
 from schedules.states import Kind, Mode
 
 KINDS = [
@@ -100,13 +99,13 @@ class HoursForm(forms.Form):
         return typed
 
     def _clean_places(self, typed: dict, length: int) -> None:
-        kind, minutes = typed["kind"], typed["slot_minutes"]
+        kind, each = typed["kind"], typed["slot_minutes"]
         typed["reserved_for_desk"] = typed["reserved_for_desk"] or 0
         if kind == Kind.SLOT:
             typed["capacity"] = 1
-            if not minutes:
+            if not each:
                 self.add_error("slot_minutes", _("Write how many minutes each patient has."))
-            elif minutes > length:
+            elif each > length:
                 self.add_error("slot_minutes", _("These hours are shorter than that."))
         else:
             typed["slot_minutes"] = None
@@ -151,5 +150,4 @@ class ChangedHoursForm(HoursForm):
 
 def _length(start, end) -> int:
     """Minutes between two clock times of one day."""
-    day = datetime.min
-    return (datetime.combine(day, end) - datetime.combine(day, start)) // timedelta(minutes=1)
+    return minutes(end) - minutes(start)

@@ -61,7 +61,7 @@ def add(request, doctor_id):
     """New hours on one weekday or several; "Show what it opens" saves nothing."""
     doctor = get_object_or_404(Doctor, pk=doctor_id)
     form = NewHoursForm(request.POST or None, initial={"weekdays": request.GET.getlist("weekday")})
-    if form.is_valid() and "preview" not in request.POST:
+    if wants_to_save(request, form):
         fields = dict(form.cleaned_data)
         if added := save(form, hours_actions.add_hours, doctor.pk, fields.pop("weekdays"), request, **fields):
             say_saved(request, added)
@@ -76,10 +76,11 @@ def change(request, pk):
     """Other hours; windows ahead that nobody has booked are opened anew."""
     row = get_object_or_404(WeeklyHours.objects.select_related("doctor"), pk=pk)
     form = ChangedHoursForm(request.POST or None, initial={name: getattr(row, name) for name in OWN_FIELDS})
-    if form.is_valid() and "preview" not in request.POST:
-        if changed := save(form, hours_actions.change_hours, pk, request, **form.cleaned_data):
-            say_saved(request, [changed])
-            return see_other("admin:hours-of", row.doctor_id)
+    if wants_to_save(request, form) and (
+        changed := save(form, hours_actions.change_hours, pk, request, **form.cleaned_data)
+    ):
+        say_saved(request, [changed])
+        return see_other("admin:hours-of", row.doctor_id)
     title = _("Change hours of %(doctor)s") % {"doctor": row.doctor}
     return ask(request, form, row.doctor, title=title, row=row)
 
@@ -99,6 +100,11 @@ def remove(request, pk):
     booked = Schedule.objects.to_come(timezone.now()).opened_by(row).given_away()
     content = {"title": _("Remove these hours?"), "row": row, "doctor": row.doctor, "booked": booked}
     return render(request, "admin/hours_remove.html", admin.site.each_context(request) | content)
+
+
+def wants_to_save(request, form) -> bool:
+    """The form is right, and its other button was not pressed."""
+    return form.is_valid() and "preview" not in request.POST
 
 
 def save(form, do, *arguments, **fields):

@@ -110,6 +110,23 @@ class Closure(models.Model):
         return said if self.is_all_day else f"{said}, {self.hours}"
 
     @property
+    def sentence(self) -> str:
+        """For patients: "Closed on Tuesday 24 November: Diwali", "Away from … to …: On leave"."""
+        said = {
+            "first": formats.date_format(self.first_day, _("l j F")),
+            "last": formats.date_format(self.last_day, _("l j F")),
+            "hours": f", {self.hours}" if self.hours else "",
+            "reason": self.reason,
+        }
+        if self.first_day != self.last_day:
+            if self.doctor_id:
+                return _("Away from %(first)s to %(last)s%(hours)s: %(reason)s") % said
+            return _("Closed from %(first)s to %(last)s%(hours)s: %(reason)s") % said
+        if self.doctor_id:
+            return _("Away on %(first)s%(hours)s: %(reason)s") % said
+        return _("Closed on %(first)s%(hours)s: %(reason)s") % said
+
+    @property
     def hours(self) -> str:
         return "" if self.is_all_day else f"{self.start_time:%H:%M}–{self.end_time:%H:%M}"
 

@@ -48,6 +48,7 @@ def hours_of(request, doctor_id):
     content = {
         "title": _("Weekly hours of %(doctor)s") % {"doctor": doctor},
         "doctor": doctor,
+        "today": today,
         "week": opening_queries.week_of(doctor, today),
         "windows": Schedule.objects.standing().between(today, last_day(today)).filter(doctor=doctor),
         "closures": Closure.objects.for_doctor(doctor).ahead(today).select_related("doctor")[:20],

@@ -17,10 +17,10 @@ class ClosureForm(forms.Form):
     """`closures()` are not saved yet. `shown` is the fingerprint of what the page listed."""
 
     doctor = forms.ModelChoiceField(
-        label=gettext_lazy("Who is away?"),
+        label=gettext_lazy("Only one doctor?"),
         queryset=Doctor.objects.active(),
         required=False,
-        empty_label=gettext_lazy("The whole clinic is closed"),
+        empty_label=gettext_lazy("No, the whole clinic"),
     )
     shown = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
 
@@ -29,7 +29,9 @@ class DaysForm(ClosureForm):
     """A day, several days, or the same hours of each."""
 
     first_day = forms.DateField(
-        label=gettext_lazy("First day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        label=gettext_lazy("First day"),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        error_messages={"required": gettext_lazy("Choose the day.")},
     )
     last_day = forms.DateField(
         label=gettext_lazy("Last day"),

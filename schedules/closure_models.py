@@ -104,8 +104,8 @@ class Closure(models.Model):
 
     @property
     def when(self) -> str:
-        """ "Tue 24 Nov", "Tue 24 Nov to Thu 26 Nov", "Tue 24 Nov, 14:00–16:00"."""
-        first, last = (formats.date_format(day, _("D j M")) for day in (self.first_day, self.last_day))
+        """ "Tue 24 Nov 2026", the same "… to Thu 26 Nov 2026", or with hours: "…, 14:00–16:00"."""
+        first, last = (formats.date_format(day, _("D j M Y")) for day in (self.first_day, self.last_day))
         said = first if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
         return said if self.is_all_day else f"{said}, {self.hours}"
 

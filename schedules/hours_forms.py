@@ -29,8 +29,12 @@ def _time() -> forms.TimeInput:
 class HoursForm(forms.Form):
     """`cleaned_data` holds what `hours_actions` takes, after `clean` has put each kind's own in order."""
 
-    start_time = forms.TimeField(label=_("From"), widget=_time())
-    end_time = forms.TimeField(label=_("To"), widget=_time())
+    start_time = forms.TimeField(
+        label=_("From"), widget=_time(), error_messages={"required": _("Write when these hours begin.")}
+    )
+    end_time = forms.TimeField(
+        label=_("To"), widget=_time(), error_messages={"required": _("Write when these hours end.")}
+    )
     kind = forms.ChoiceField(
         label=_("What do patients book?"), choices=KINDS, initial=Kind.TOKEN, widget=forms.RadioSelect
     )
@@ -99,25 +103,24 @@ class HoursForm(forms.Form):
         return typed
 
     def _clean_places(self, typed: dict, length: int) -> None:
-        kind, each = typed["kind"], typed["slot_minutes"]
-        typed["reserved_for_desk"] = typed["reserved_for_desk"] or 0
+        kind, each, places = typed["kind"], typed["slot_minutes"], typed["capacity"]
+        kept = typed["reserved_for_desk"] = typed["reserved_for_desk"] or 0
         if kind == Kind.SLOT:
-            typed["capacity"] = 1
+            places = 1
             if not each:
                 self.add_error("slot_minutes", _("Write how many minutes each patient has."))
             elif each > length:
                 self.add_error("slot_minutes", _("These hours are shorter than that."))
         else:
             typed["slot_minutes"] = None
-        if kind == Kind.TOKEN and not typed["capacity"]:
-            self.add_error("capacity", _("Write how many patients the doctor sees in these hours."))
         if kind == Kind.POOL:
-            typed["capacity"] = typed["capacity"] or length
-            if typed["capacity"] > length:
-                self.add_error(
-                    "capacity", _("These hours have only %(minutes)s minutes.") % {"minutes": length}
-                )
-        if typed["reserved_for_desk"] > (typed["capacity"] or 0):
+            places = places or length
+        typed["capacity"] = places
+        if not places:
+            self.add_error("capacity", _("Write how many patients the doctor sees in these hours."))
+        elif kind == Kind.POOL and places > length:
+            self.add_error("capacity", _("These hours have only %(minutes)s minutes.") % {"minutes": length})
+        elif kept > places:
             self.add_error("reserved_for_desk", _("No more than there are places."))
 
 

@@ -17,7 +17,6 @@ from schedules.closure_models import Closure
 from schedules.hours_forms import ChangedHoursForm, NewHoursForm
 from schedules.hours_models import WeeklyHours
 from schedules.models import Schedule
-from schedules.opening_rules import last_day
 
 VIEW, CHANGE = "schedules.view_weeklyhours", "schedules.change_weeklyhours"
 OWN_FIELDS = (
@@ -50,7 +49,7 @@ def hours_of(request, doctor_id):
         "doctor": doctor,
         "today": today,
         "week": opening_queries.week_of(doctor, today),
-        "windows": Schedule.objects.standing().between(today, last_day(today)).filter(doctor=doctor),
+        "days": opening_queries.days_ahead(doctor, today),
         "closures": Closure.objects.for_doctor(doctor).ahead(today).select_related("doctor")[:20],
     }
     return render(request, "admin/hours_of.html", admin.site.each_context(request) | content)

@@ -3,6 +3,8 @@
 from datetime import date, datetime, timedelta
 
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.translation import gettext as _
 
 from clinic.models import Doctor
 from schedules.closure_models import Closure
@@ -10,6 +12,7 @@ from schedules.hours_models import WeeklyHours
 from schedules.models import Schedule
 from schedules.opening_rules import Day, clock_changes, last_day, plan_day
 
+STANDING = "date", "start_time", "end_time", "starts_at", "ends_at", "opened_from"
 A_YEAR = 53
 """Weeks in which a manager is told of clock changes that her hours will meet."""
 
@@ -43,7 +46,7 @@ def _standing(doctor, first, last, instead_of):
     if instead_of:
         theirs = Schedule.objects.opened_by(instead_of)
         standing = standing.exclude(pk__in=theirs.exclude(pk__in=theirs.given_away()).values("pk"))
-    return standing.only("date", "start_time", "end_time", "starts_at", "ends_at")
+    return standing.only(*STANDING)
 
 
 def clock_changes_ahead(hours: list[WeeklyHours], now: datetime) -> list[str]:
@@ -61,13 +64,49 @@ def week_of(doctor: Doctor, today: date) -> Week:
     return _by_weekday(list(WeeklyHours.objects.of(doctor).since(today).select_related("doctor")))
 
 
-def weeks(today: date) -> list[tuple[Doctor, Week]]:
-    """Every doctor who receives, with their week. Two queries."""
+def weeks(today: date) -> list[tuple[Doctor, list[tuple[str, str]]]]:
+    """Every doctor who receives, with their week in short. Two queries."""
     rows = {}
     for one in WeeklyHours.objects.since(today).select_related("doctor"):
         rows.setdefault(one.doctor_id, []).append(one)
     doctors = Doctor.objects.active().order_by("name")
-    return [(doctor, _by_weekday(rows.get(doctor.pk, []))) for doctor in doctors]
+    return [(doctor, in_short(_by_weekday(rows.get(doctor.pk, [])))) for doctor in doctors]
+
+
+def in_short(week: Week) -> list[tuple[str, str]]:
+    """Days with the same hours in one line: ("Mon–Sat", "09:00–12:00, 17:00–20:00")."""
+    days = {}
+    for weekday, _weekday_name, rows in week:
+        if rows:
+            days.setdefault(", ".join(dict.fromkeys(one.hours for one in rows)), []).append(weekday)
+    return [(_named(weekdays), hours) for hours, weekdays in days.items()]
+
+
+def _named(weekdays: list[int]) -> str:
+    if len(weekdays) == 7:
+        return _("Every day")
+    runs = []
+    for day in weekdays:
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    names = [
+        [f"{WEEKDAYS_ABBR[run[0]]}–{WEEKDAYS_ABBR[run[-1]]}"]
+        if len(run) > 2
+        else [str(WEEKDAYS_ABBR[day]) for day in run]
+        for run in runs
+    ]
+    return ", ".join(name for run in names for name in run)
+
+
+def days_ahead(doctor: Doctor, today: date) -> list[Day]:
+    """What stands of a doctor's next 14 days; days without windows are left out."""
+    windows = Schedule.objects.standing().between(today, last_day(today)).filter(doctor=doctor)
+    found = {}
+    for window in windows.order_by("starts_at"):
+        found.setdefault(window.date, Day(window.date)).windows.append(window)
+    return list(found.values())
 
 
 def _by_weekday(rows: list[WeeklyHours]) -> Week:

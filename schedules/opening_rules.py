@@ -87,6 +87,10 @@ class Day:
         return sum(window.kind == Kind.SLOT for window in self.windows)
 
     @property
+    def taken(self) -> int:
+        return sum(window.taken for window in self.windows)
+
+    @property
     def stretches(self) -> list[str]:
         """The windows as hours, exact times that touch as one: "09:00–12:00"."""
         found = []

@@ -158,7 +158,7 @@ def search(words: str) -> Callable[[Page, Scene], None]:
 
 def close_today(page: Page, scene: Scene) -> None:
     assert scene.confirmed and scene.held
-    page.get_by_label("Who is away?").select_option(label=scene.doctor.name)
+    page.get_by_label("Only one doctor?").select_option(label=scene.doctor.name)
     page.get_by_label("First day").fill(scene.window.date.isoformat())
     page.get_by_label("Why?").fill("The doctor is ill")
     press("Go on")(page, scene)

@@ -68,6 +68,14 @@ def hits(closures: list[Closure], now: datetime) -> list[Hit]:
     )
 
 
+def leaving(schedule: Schedule) -> tuple[list[Booking], list[Booking]]:
+    """Who loses their place when a window is cancelled, and who is seen to the end. One query."""
+    live = list(schedule.bookings.live().select_related("patient").order_by("queue_number", "pk"))
+    for booking in live:
+        booking.schedule = schedule
+    return [b for b in live if b.status in GOES], [b for b in live if b.status not in GOES]
+
+
 def fingerprint(closures: list[Closure], found: list[Hit]) -> str:
     """Changes when other days are closed, or when other bookings would end, than the page showed."""
     days = [(c.doctor_id, c.first_day, c.last_day, c.start_time, c.end_time, c.reason) for c in closures]

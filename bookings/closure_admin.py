@@ -1,15 +1,16 @@
 """Closures in admin, and windows cancelled with their bookings: the page lists first who loses a place."""
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods
 
-from bookings import closing
+from bookings import closing, closing_queries
 from bookings.closing_queries import fingerprint, hits
 from clinic.admin import ReadableAdmin, Tool
 from clinic.adminsite import require
@@ -17,6 +18,7 @@ from clinic.errors import Refused
 from clinic.pages import see_other
 from schedules.closure_forms import DaysForm, HolidaysForm
 from schedules.closure_models import Closure
+from schedules.models import Schedule
 
 CHANGE = "schedules.change_closure"
 AT_ONCE = 20
@@ -121,6 +123,52 @@ class ClosureAdmin(ReadableAdmin):
         )  # fmt: skip
 
 
+# --- One window ---------------------------------------------------------------------------
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Why?"),
+        max_length=120,
+        help_text=gettext_lazy("Patients read it: “The doctor is ill”."),
+        error_messages={"required": gettext_lazy("Write why, in a few words. Patients read it.")},
+    )
+    shown = forms.CharField(widget=forms.HiddenInput, required=False, max_length=20_000)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required(CHANGE, raise_exception=True)
+def cancel_window(request, pk):
+    """Lists who is booked in a window; sent, it is cancelled with all of them, and all money goes back."""
+    schedule = get_object_or_404(Schedule.objects.select_related("doctor"), pk=pk)
+    form, refused = ReasonForm(request.POST or None), ""
+    if form.is_valid():
+        try:
+            closing.cancel_window(pk, actor=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            refused = refusal.message
+        else:
+            messages.success(request, _("Cancelled: %(window)s") % {"window": schedule})
+            return see_other("admin:schedules_schedule_change", pk)
+    going, staying = closing_queries.leaving(schedule)
+    content = {
+        "title": _("Cancel this window and its bookings?"), "opts": Schedule._meta, "schedule": schedule,
+        "form": form, "refused": refused, "going": going, "staying": staying,
+        "shown": closing.window_fingerprint(going),
+    }  # fmt: skip
+    return render(request, "admin/window_cancel.html", admin.site.each_context(request) | content)
+
+
+def window_tools(request, schedule) -> list[Tool]:
+    """What managers may do with a booked window, beside closing it (settings.WINDOW_TOOLS)."""
+    if not schedule.taken or not request.user.has_perm(CHANGE):
+        return []
+    return [Tool(_("Cancel it with its bookings"), reverse("admin:window-cancel", args=[schedule.pk]))]
+
+
+PAGES = [("windows/<int:pk>/cancel/", cancel_window, "window-cancel")]
+
+
 def seen(closures, found) -> dict:
     """What the page shows of closures before they are made."""
     return {
@@ -129,5 +177,4 @@ def seen(closures, found) -> dict:
         "ending": sum(len(hit.going) for hit in found),
         "staying": sum(len(hit.staying) for hit in found),
         "shown": fingerprint(closures, found),
-        "currency": settings.CLINIC_CURRENCY,
     }

@@ -348,6 +348,7 @@ DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gatewa
 ADMIN_PAGES = [
     "schedules.hours_views.PAGES",
     "bookings.desk_views.PAGES",
+    "bookings.closure_admin.PAGES",
     "payments.counter_views.PAGES",
     "payments.drawer_views.PAGES",
     "payments.earnings_views.PAGES",
@@ -355,6 +356,8 @@ ADMIN_PAGES = [
 """Admin's own pages, beside its tables."""
 DOCTOR_TOOLS = "schedules.hours_admin.doctor_tools"
 """What stands beside a doctor's name in admin."""
+WINDOW_TOOLS = "bookings.closure_admin.window_tools"
+"""What managers may do with a window that has bookings."""
 REVIEW_TOOLS = "payments.decide_admin.review_tools"
 """What resolves a ReviewItem, beside accepting it with a note."""
 DESK_TILES = [

@@ -309,6 +309,33 @@ def test_a_removed_closure_opens_again(client, manager):
     assert Schedule.objects.filter(date=tomorrow()).count() == 1
 
 
+def test_a_booked_window_is_cancelled_with_everybody_in_it(client, manager):
+    window = f.window(starts_in=timedelta(days=1))
+    booking = f.paid(window, f.guest(name="Lalita Rana"))
+    address = f"/admin/windows/{window.pk}/cancel/"
+    assert address in client.get(f"/admin/schedules/schedule/{window.pk}/change/").content.decode()
+    page = client.get(address)
+    assert "Lalita Rana" in page.content.decode()
+    shown = re.search(r'name="shown" value="([\d.]*)"', page.content.decode())[1]
+    assert "Write why" in client.post(address, {"reason": "", "shown": shown}).content.decode()
+    late = f.paid(window, f.guest(name="Hari Poudel"))
+    again = client.post(address, {"reason": "The doctor is ill", "shown": shown}).content.decode()
+    assert "Hari Poudel" in again and "Please look again" in again
+    booking.refresh_from_db()
+    assert booking.status == Status.CONFIRMED
+    shown = re.search(r'name="shown" value="([\d.]*)"', again)[1]
+    assert client.post(address, {"reason": "The doctor is ill", "shown": shown}).status_code == 303
+    for one in (booking, late):
+        one.refresh_from_db()
+        assert (one.status, one.refund_percent, one.cancel_reason) == (
+            Status.CANCELLED,
+            100,
+            "The doctor is ill",
+        )
+    client.force_login(f.staff("Reception"))
+    assert client.get(address).status_code == 403
+
+
 # --- What patients see --------------------------------------------------------------------
 
 

@@ -264,6 +264,11 @@ STOPS = {
             for what in ("change", "remove")
         ),
         Stop(name="admin:schedules_closure_add", who=MANAGER),
+        Stop(
+            name="admin:window-cancel",
+            who=MANAGER,
+            arguments=lambda scene: [scene.confirmed.schedule_id],
+        ),
         Stop(name="admin:schedules_closure_holidays", who=MANAGER),
         Stop(
             name="admin:schedules_closure_remove",

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from bookings.models import Booking
-from bookings.states import LIVE, WAITING, Status
+from bookings.states import WAITING, Status
 from schedules.closure_models import Closure
 from schedules.models import Schedule
 from schedules.states import Kind
@@ -48,24 +48,25 @@ class Hit:
 
 
 def hits(closures: list[Closure], now: datetime) -> list[Hit]:
-    """Windows ahead that somebody has booked and that these closures take, the earliest first.
+    """Windows ahead that somebody has booked and that any of these closures takes, the earliest first.
 
-    Two queries for each closure. Of a window that several take, the first one that takes it stands.
+    Two queries, however long the list is.
     """
-    found = {}
-    for closure in closures:
-        windows = Schedule.objects.to_come(now).inside(closure).given_away().select_related("doctor")
-        for window in windows:
-            found.setdefault(window.pk, (closure, Hit(window, is_whole(closure, window))))
-        bookings = Booking.objects.filter(schedule__in=[window.pk for window in windows], status__in=LIVE)
-        for booking in bookings.select_related("patient").order_by("start_at", "queue_number", "pk"):
-            closure_of, hit = found[booking.schedule_id]
-            if closure_of is closure:
-                booking.schedule = hit.schedule
-                (hit.going if is_hit(closure, booking) else hit.staying).append(booking)
-    return sorted(
-        (hit for _closure, hit in found.values()), key=lambda hit: (hit.schedule.starts_at, hit.schedule.pk)
-    )
+    first = min(closure.first_day for closure in closures)
+    last = max(closure.last_day for closure in closures)
+    windows = Schedule.objects.to_come(now).between(first, last).given_away().select_related("doctor")
+    found, taking = {}, {}
+    for window in windows.order_by("starts_at", "pk"):
+        taking[window.pk] = [closure for closure in closures if closure.takes(window)]
+        if taking[window.pk]:
+            found[window.pk] = Hit(window, any(is_whole(closure, window) for closure in taking[window.pk]))
+    bookings = Booking.objects.live().filter(schedule__in=list(found)).select_related("patient")
+    for booking in bookings.order_by("start_at", "queue_number", "pk"):
+        hit = found[booking.schedule_id]
+        booking.schedule = hit.schedule
+        goes = any(is_hit(closure, booking) for closure in taking[booking.schedule_id])
+        (hit.going if goes else hit.staying).append(booking)
+    return list(found.values())
 
 
 def leaving(schedule: Schedule) -> tuple[list[Booking], list[Booking]]:

@@ -25,8 +25,7 @@ class ClosureQuerySet(LockingQuerySet):
     def in_the_way_of(self, window):
         """The first that takes any of a window's hours, or None."""
         found = self.between(window.date, window.date)
-        hours = window.date, window.start_time, window.end_time
-        return next((closure for closure in found if closure.touches(*hours)), None)
+        return next((closure for closure in found if closure.takes(window)), None)
 
     def ahead(self, today):
         return self.filter(last_day__gte=today)
@@ -136,6 +135,11 @@ class Closure(models.Model):
 
     def is_on(self, day: date) -> bool:
         return self.first_day <= day <= self.last_day
+
+    def takes(self, window) -> bool:
+        """Whether it takes any of a window's hours."""
+        whose = self.doctor_id is None or self.doctor_id == window.doctor_id
+        return whose and self.touches(window.date, window.start_time, window.end_time)
 
     def touches(self, day: date, start: time, end: time) -> bool:
         """Whether it takes any of these hours."""

@@ -58,7 +58,16 @@ def test_the_index_shows_each_role_its_own_work_first(client):
         client.force_login(factories.staff(role))
         tiles[role] = [str(tile.label) for tile, _count, _word in client.get("/admin/").context["counted"]]
     assert tiles["Reception"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "To look at"]
-    assert tiles["Manager"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "Earnings", "Hours", "To look at"]
+    assert tiles["Manager"] == [
+        "Today",
+        "Walk-in",
+        "Desk",
+        "Money",
+        "Cash desk",
+        "Earnings",
+        "Hours",
+        "To look at",
+    ]
     assert tiles["Doctor"] == ["Today", "Desk", "Earnings"]
 
 

@@ -250,12 +250,20 @@ def test_late_money_for_a_closed_window_goes_back(manager, morning):
     assert violations() == {}
 
 
+def test_a_day_in_the_list_twice_shows_whoever_loses_their_place_by_either_line(manager, morning):
+    booking = f.paid(morning)
+    closures = planned(start_time=time(11), end_time=time(13), reason="Eve") + planned()
+    (hit,) = hits(closures, timezone.now())
+    assert (hit.whole, [b.pk for b in hit.going], hit.staying) == (True, [booking.pk], [])
+    assert close(manager, closures) == 1
+
+
 def test_the_list_asks_two_questions_whatever_its_length():
     for _n in range(4):
         window = f.window(starts_in=timedelta(days=1), fee_minor=0)
         f.hold(window)
         f.hold(window)
-    closures = planned(last_day=tomorrow() + timedelta(days=2))
+    closures = planned(last_day=tomorrow() + timedelta(days=2)) + planned() + planned(reason="Once more")
     with CaptureQueriesContext(connection) as asked:
         found = hits(closures, timezone.now())
         assert len(found) == 4

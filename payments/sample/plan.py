@@ -8,9 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clinic.models import Doctor
 from payments.sample.people import DOCTORS, Profile
+from schedules.closure_models import Closure
 from schedules.hours_models import WEEKLY, WeeklyHours
 from schedules.models import Schedule
 from schedules.opening_steps import open_ahead
@@ -24,6 +26,7 @@ DAYS_BACK = 2
 ON_DUTY = [timedelta(minutes=past) for past in (0, 30, 15, 45, 0)]
 """The first doctors receive around now on any day; each begins so long past the full hour."""
 SOON = timedelta(hours=1)
+AWAY = "pemba-sherpa"
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def open_windows(now: datetime, *, first_time: bool) -> list[Schedule]:
     whatever the hour is, and what is over when the clinic is new.
     """
     local = timezone.localtime(now).replace(tzinfo=None)
+    if first_time:
+        add_leave(local.date())
     last = Schedule.objects.aggregate(pk=Max("pk"))["pk"] or 0
     for profile, past in zip_longest(DOCTORS, ON_DUTY):
         doctor = Doctor.objects.locked().get(slug=profile.slug)
@@ -112,6 +117,17 @@ def open_windows(now: datetime, *, first_time: bool) -> list[Schedule]:
         Schedule.objects.bulk_create(filter(None, (_window(doctor, profile, each) for each in hours)))
         open_ahead(doctor, now)
     return list(Schedule.objects.filter(pk__gt=last).select_related("doctor").order_by("starts_at", "pk"))
+
+
+def add_leave(today: date) -> None:
+    """One doctor is away for some days, as somebody always is. Nothing is open there yet."""
+    Closure.objects.create(
+        doctor=Doctor.objects.get(slug=AWAY),
+        first_day=today + timedelta(days=4),
+        last_day=today + timedelta(days=7),
+        reason=_("At a conference in Delhi"),
+        carried_out_at=timezone.now(),
+    )
 
 
 def add_week(doctor: Doctor, profile: Profile, today: date) -> None:

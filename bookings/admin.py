@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from bookings import actions
+from bookings import actions, closure_admin  # noqa: F401  (Django looks for admins here)
 from bookings.desk_queries import free_windows
 from bookings.desk_views import CANCELLABLE
 from bookings.models import Booking, BookingEvent

@@ -8,11 +8,13 @@ from django.utils import timezone
 
 from bookings import desk
 from bookings.actions import expire_lapsed_in
+from bookings.closing import carry_out
 from bookings.desk_queries import to_finish
 from bookings.models import Booking
 from clinic.notice_models import Notice, Recipient
 from clinic.notice_steps import notices, tell
 from clinic.sweeping import each
+from schedules.closure_models import Closure
 
 WARNING = timedelta(minutes=5)
 """How long before its end patients are warned of a hold that they have not paid."""
@@ -44,3 +46,8 @@ def warn_of_lapsing_holds() -> int:
     ]
     tell(found)
     return len(found)
+
+
+def carry_out_closures() -> int:
+    """Finishes closures whose windows still stand; returns how many bookings that cancelled."""
+    return each(carry_out, Closure.objects.to_carry_out().select_related("created_by"))

@@ -208,6 +208,9 @@ class DoctorAdmin(KeptAdmin):
         (gettext_lazy("For patients"), {"fields": ["qualifications", "languages", "about"]}),
     ]
 
+    def tools(self, request, doctor):
+        return import_string(settings.DOCTOR_TOOLS)(request, doctor)
+
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         """A doctor's account is one of the clinic's people."""
         if db_field.name == "user":

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from clinic import channels
 from clinic.channels import Message, NotSent
 from clinic.notice_models import Channel, Notice, State
-from clinic.notice_steps import review
+from clinic.steps import review
 from clinic.transactions import action
 
 log = logging.getLogger("clinic")

@@ -3,9 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models.functions import Now
 
-from clinic.models import ReviewItem
 from clinic.notice_models import Channel, Notice, Recipient, State
 
 CHANNELS = {
@@ -56,12 +54,3 @@ def tell(found: list[Notice]) -> None:
     """Stores them in one statement. A fact that was told of before is not told of again."""
     if found:
         Notice.objects.bulk_create(found, ignore_conflicts=True)
-
-
-def review(key: str, subject: str, explanation: str, link: str) -> None:
-    """Raises something that a person must look at, once per `key`, and tells the front office."""
-    item, made = ReviewItem.objects.get_or_create(
-        key=key, defaults={"subject": subject, "explanation": explanation, "link": link}
-    )
-    if made:
-        tell(notices("review-raised", item.pk, fact=str(item.pk), to=Recipient.FRONT_OFFICE, now=Now()))

@@ -216,10 +216,6 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
 EMAIL_TIMEOUT = 10
 FRONT_OFFICE_EMAIL = env("FRONT_OFFICE_EMAIL")
-TEXT_CHANNEL = env("TEXT_CHANNEL")
-TEXT_HTTP_URL = env("TEXT_HTTP_URL")
-TEXT_HTTP_HEADERS = env("TEXT_HTTP_HEADERS")
-TEXT_HTTP_BODY = env("TEXT_HTTP_BODY")
 NOTICE_WORDS = {
     "visit": "bookings.notice_words.words",
     "refund": "payments.notice_words.refunds",
@@ -341,6 +337,9 @@ THROTTLES = {  # how many, in how many seconds
 SWEEPS = [
     "bookings.sweeps.expire_lapsed_holds",
     "bookings.sweeps.finish_schedules",
+    "bookings.sweeps.carry_out_closures",
+    "schedules.sweeps.open_ahead",
+    "schedules.sweeps.delete_empty",
     "payments.sweeps.process_inbox",
     "payments.sweeps.close_open_payments",
     "payments.sweeps.make_refunds",
@@ -357,21 +356,15 @@ RECEIPT_SERIES = env("RECEIPT_SERIES")
 RECEIPT_YEAR_STARTS = env("RECEIPT_YEAR_STARTS")
 COMMISSION_PERCENT = env("COMMISSION_PERCENT")
 PAYMENT_GATEWAYS = env("PAYMENT_GATEWAYS") if env("PAYMENT_GATEWAYS") is not None else ["demo"] * DEBUG
-STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
-STRIPE_PUBLISHABLE_KEY = env("STRIPE_PUBLISHABLE_KEY")
-STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET")
-STRIPE_WEBHOOK_SECRET_PREVIOUS = env("STRIPE_WEBHOOK_SECRET_PREVIOUS")
-STRIPE_PAYMENT_METHODS = env("STRIPE_PAYMENT_METHODS")
-STRIPE_API_BASE = env("STRIPE_API_BASE")
-RAZORPAY_KEY_ID = env("RAZORPAY_KEY_ID")
-RAZORPAY_KEY_SECRET = env("RAZORPAY_KEY_SECRET")
-RAZORPAY_WEBHOOK_SECRET = env("RAZORPAY_WEBHOOK_SECRET")
-RAZORPAY_WEBHOOK_SECRET_PREVIOUS = env("RAZORPAY_WEBHOOK_SECRET_PREVIOUS")
-RAZORPAY_API_BASE = env("RAZORPAY_API_BASE")
+# Keys, secrets and addresses of the gateways and of the text carrier, each under its own name.
+OF_OTHERS = "STRIPE_", "RAZORPAY_", "TEXT_"
+vars().update({name: env(name) for name in env.scheme if name.startswith(OF_OTHERS)})
 DEMO_GATEWAY_BOOK = env("DEMO_GATEWAY_BOOK") or BASE_DIR / ".run" / "demo-gateway.sqlite3"
 ADMIN_PAGES = [
     "clinic.notice_views.PAGES",
+    "schedules.hours_views.PAGES",
     "bookings.desk_views.PAGES",
+    "bookings.closure_admin.PAGES",
     "payments.counter_views.PAGES",
     "payments.due_views.PAGES",
     "payments.money_views.PAGES",
@@ -380,6 +373,10 @@ ADMIN_PAGES = [
     "payments.settlement_views.PAGES",
 ]
 """Admin's own pages, beside its tables."""
+DOCTOR_TOOLS = "schedules.hours_admin.doctor_tools"
+"""What stands beside a doctor's name in admin."""
+WINDOW_TOOLS = "bookings.closure_admin.window_tools"
+"""What managers may do with a window that has bookings."""
 REVIEW_TOOLS = "payments.decide_admin.review_tools"
 """What resolves a ReviewItem, beside accepting it with a note."""
 DESK_TILES = [
@@ -390,6 +387,7 @@ DESK_TILES = [
     "payments.drawer_views.CASH_TILE",
     "payments.earnings_views.EARNINGS_TILE",
     "clinic.notice_views.INBOX_TILE",
+    "schedules.hours_views.HOURS_TILE",
     "clinic.admin.REVIEW_TILE",
 ]
 """What admin offers first, in this order, to those who may."""

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 from django.db.models import F
 from django.db.models.functions import Coalesce
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from bookings import steps as places
 from bookings.queries import live_in_window
 from bookings.states import Status as BookingStatus
-from clinic import money, notice_steps
+from clinic import money
 from clinic.notice_models import Recipient
 from clinic.notice_steps import notices, tell
+from clinic.steps import admin_link, review
 from payments import gateways
 from payments.gateways.base import Event
 from payments.models import Payment, PaymentEvent, Refund
@@ -30,15 +30,6 @@ def note(payment: Payment, kind: str, *, now, amount_minor: int = 0, actor=None,
     PaymentEvent(
         payment=payment, at=now, kind=kind, amount_minor=amount_minor, actor=actor, note=why[:200]
     ).save(force_insert=True)
-
-
-def review(key: str, subject: str, explanation: str, link: str) -> None:
-    """Raises something that a person must look at, once per `key`, and tells the front office."""
-    notice_steps.review(key, subject, explanation, link)
-
-
-def admin_link(row) -> str:
-    return reverse(f"admin:{row._meta.label_lower.replace('.', '_')}_change", args=[row.pk])
 
 
 # --- Money that came in -------------------------------------------------------------------

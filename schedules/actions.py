@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from clinic.errors import Refused
 from clinic.models import Doctor
 from clinic.transactions import action
+from schedules.closure_models import Closure
 from schedules.models import Schedule
 from schedules.states import Kind, Mode, Status
 
@@ -38,7 +39,8 @@ def open_window(
 
     Fee (minor units of the clinic's currency) and prefix are the doctor's usual ones unless
     said. The doctor's row is locked, so that two people never open overlapping windows.
-    Raises Refused (OVERLAP) naming the other window, ValidationError for times that mean nothing.
+    Raises Refused: OVERLAP naming the other window, CLOSED naming the closure; ValidationError for times
+    that mean nothing.
     """
     doctor = Doctor.objects.locked().get(pk=doctor_id)
     schedule = Schedule(
@@ -71,6 +73,14 @@ def open_window(
                 "end": f"{other.end_time:%H:%M}",
             },
             schedule=other,
+        )
+    closure = Closure.objects.for_doctor(doctor).in_the_way_of(schedule)
+    if closure:
+        raise Refused(
+            "CLOSED",
+            _("Closed on %(when)s: %(reason)s. Remove that first if the doctor receives after all.")
+            % {"when": closure.when, "reason": closure.reason},
+            closure=closure,
         )
     schedule.save(force_insert=True)
     record(schedule, actor, ADDITION, _("Opened"))
@@ -115,7 +125,7 @@ def withdraw(schedule_id: int, *, actor) -> Schedule:
     Raises Refused (BOOKED) once it has given a number or somebody is paying for a place.
     """
     schedule = standing(schedule_id)
-    if schedule.last_number or schedule.bookings.live().exists():
+    if Schedule.objects.filter(pk=schedule_id).given_away().exists():
         raise Refused(
             "BOOKED",
             _("There are bookings in this window, so it cannot be withdrawn. You can close it."),

@@ -1,8 +1,10 @@
 """Windows in Django's admin: opened, widened and closed through actions, under their locks."""
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -11,7 +13,7 @@ from clinic import money
 from clinic.admin import ReadableAdmin, Tool
 from clinic.adminsite import require
 from clinic.errors import Refused
-from schedules import actions
+from schedules import actions, hours_admin  # noqa: F401  (Django looks for admins here)
 from schedules.forms import CapacityForm, WindowForm
 from schedules.models import Schedule
 from schedules.states import SETTLES, Status
@@ -66,6 +68,7 @@ class ScheduleAdmin(ReadableAdmin):
                 else Tool(_("Open again"), self.url("reopen", schedule.pk), post=True)
             )
             found.append(Tool(_("Withdraw"), self.url("withdraw", schedule.pk), post=True))
+            found += import_string(settings.WINDOW_TOOLS)(request, schedule)
         return found
 
     def pages(self):

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Doctor
 from clinic.transactions import LockingQuerySet
+from schedules import closure_models  # noqa: F401  (Django looks for models here)
+from schedules.hours_models import WEEKLY
 from schedules.localtime import instant
 from schedules.states import SETTLES, Kind, Mode, Status
 
@@ -27,6 +29,58 @@ class ScheduleQuerySet(LockingQuerySet):
     def between(self, first, last):
         """Windows on the clinic's dates `first` to `last`, both included."""
         return self.filter(date__range=(first, last))
+
+    def taking_time(self, doctor, first, last):
+        """What weekly hours do not open over on these days: standing windows, and those of weekly
+        hours that somebody withdrew by hand."""
+        stays = ~Q(status=Status.CANCELLED) | Q(opened_from__startswith=WEEKLY)
+        return self.between(first, last).filter(stays, doctor=doctor)
+
+    def to_come(self, now):
+        """Standing windows that have not ended and that nobody has finished."""
+        return self.filter(status__in=SETTLES, ends_at__gt=now)
+
+    def empty_since(self, then):
+        """Windows that ended before `then` and that nobody ever booked."""
+        return self.filter(taken=0, last_number=0, ends_at__lt=then).never_booked()
+
+    def from_weekly_hours(self, doctor):
+        return self.filter(doctor=doctor, opened_from__startswith=WEEKLY)
+
+    def opened_by(self, hours):
+        """Windows that these weekly hours opened."""
+        return self.filter(doctor=hours.doctor_id, opened_from=hours.source)
+
+    def inside(self, closure):
+        """Windows that a closure takes, wholly or in part."""
+        found = self.between(closure.first_day, closure.last_day)
+        if closure.doctor_id:
+            found = found.filter(doctor=closure.doctor_id)
+        if closure.is_all_day:
+            return found
+        return found.filter(start_time__lt=closure.end_time, end_time__gt=closure.start_time)
+
+    def giving_way_to(self, closure):
+        """Windows inside a closure that open anew around it, or not at all: those of weekly hours, and
+        whatever it takes wholly. A window that somebody opened by hand is not cut to pieces."""
+        found = self.inside(closure)
+        if closure.is_all_day:
+            return found
+        whole = Q(start_time__gte=closure.start_time, end_time__lte=closure.end_time)
+        return found.filter(whole | Q(opened_from__startswith=WEEKLY))
+
+    def never_booked(self):
+        """Nobody ever held a place there."""
+        return self.exclude(Exists(self._bookings().filter(schedule=OuterRef("pk")).order_by()))
+
+    def given_away(self):
+        """Windows that have given a number, or in which somebody has a place or is paying for one."""
+        live = self._bookings().live().filter(schedule=OuterRef("pk")).order_by()
+        return self.filter(Q(last_number__gt=0) | Exists(live))
+
+    def _bookings(self):
+        """This app imports no later one."""
+        return self.model._meta.get_field("bookings").related_model.objects
 
     def seen_by(self, user):
         """What staff see in admin: those who may open windows see all, a doctor their own."""
@@ -70,8 +124,7 @@ class ScheduleQuerySet(LockingQuerySet):
         Lapsed holds count as free although their rows still stand, so pages are right with
         the worker dead; what the desk keeps for itself is not left online.
         """
-        bookings = self.model._meta.get_field("bookings").related_model  # this app imports no later one
-        lapsed = bookings.objects.lapsed(now).filter(schedule=OuterRef("pk")).order_by()
+        lapsed = self._bookings().lapsed(now).filter(schedule=OuterRef("pk")).order_by()
         freed = lapsed.values("schedule").annotate(units=Sum("units")).values("units")
         return self.annotate(
             left=F("capacity") - F("taken") + Coalesce(Subquery(freed), 0),
@@ -126,6 +179,9 @@ class Schedule(models.Model):
         indexes = [
             models.Index(fields=["doctor", "date"], name="schedule_of_doctor"),
             models.Index(fields=["date", "status"], name="schedule_of_day"),
+            models.Index(
+                fields=["ends_at"], condition=Q(taken=0, last_number=0), name="schedule_nobody_came"
+            ),
         ]
 
     def __str__(self):

@@ -14,11 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from clinic.models import Doctor
+from schedules.closure_models import Closure
 from schedules.models import Schedule
+from schedules.opening_rules import DAYS
 from schedules.states import Kind, Status
-
-DAYS = 14
-"""How far ahead patients see."""
 
 COLUMNS = (
     "doctor_id", "kind", "mode", "date", "start_time", "starts_at", "ends_at", "capacity", "taken", "taken_at_desk",
@@ -127,6 +126,7 @@ class Day:
     is_today: bool
     selected: bool
     url: str
+    closed: list[Closure]
 
     @property
     def tokens(self) -> list[Window]:
@@ -152,6 +152,8 @@ class Day:
         """What a small box has room for."""
         if self.left:
             return _("%(left)d left") % {"left": self.left}
+        if self.closed and not self.windows:
+            return pgettext("a day", "closed")
         return {
             "": "–",
             "FULL": pgettext("a day", "full"),
@@ -202,6 +204,7 @@ def calendar(
     by_date = {day: list(found) for day, found in groupby(windows(rows, now, url), key=lambda w: w.date)}
     for window in (window for found in by_date.values() for window in found):
         window.schedule.doctor = doctor
+    closures = list(Closure.objects.for_doctor(doctor).between(dates[0], dates[-1]))
     chosen, address = chosen_day(by_date, dates, wanted), address or doctor.get_absolute_url()
     by_date[chosen] = mark_held(by_date.get(chosen, []), now)
     return [
@@ -211,9 +214,15 @@ def calendar(
             is_today=day == today,
             selected=day == chosen,
             url=f"{address}?date={day}" if by_date.get(day) else "",
+            closed=[closure for closure in closures if closure.is_on(day)],
         )
         for day in dates
     ]
+
+
+def closures_of(days: list[Day]) -> list[Closure]:
+    """What is closed on any of these days, each once, the earliest first."""
+    return list(dict.fromkeys(closure for day in days for closure in day.closed))
 
 
 def chosen_day(by_date: dict[date, list[Window]], dates: list[date], wanted: str) -> date:

@@ -36,6 +36,6 @@ def doctor(request, slug):
     days = queries.calendar(doctor, timezone.now(), request.GET.get("date", ""))
     chosen = next(day for day in days if day.selected)
     later = next((day for day in days if day.date > chosen.date and day.left), None)
-    return render(
-        request, "schedules/doctor.html", {"doctor": doctor, "days": days, "chosen": chosen, "later": later}
-    )
+    content = {"doctor": doctor, "days": days, "chosen": chosen, "later": later}
+    content["closures"] = queries.closures_of(days)
+    return render(request, "schedules/doctor.html", content)

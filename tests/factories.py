@@ -1,7 +1,7 @@
 """Rows for tests: plain functions with keyword arguments and believable defaults."""
 
 import json
-from datetime import timedelta
+from datetime import time, timedelta
 from itertools import count
 from uuid import uuid4
 
@@ -17,6 +17,8 @@ from payments import actions as money
 from payments import gateways
 from payments.gateways.base import Event
 from payments.models import Payment
+from schedules.closure_models import Closure
+from schedules.hours_models import WeeklyHours
 from schedules.models import Schedule
 from schedules.states import Kind
 
@@ -91,6 +93,28 @@ def slots(how_many: int, *, starts_in=timedelta(hours=1), **fields) -> list[Sche
     fields = {"doctor": doctor()} | fields
     each = timedelta(minutes=20)
     return [slot(starts_in=starts_in + n * each, lasts=each, **fields) for n in range(how_many)]
+
+
+def hours(**fields) -> WeeklyHours:
+    """A doctor's mornings, today's weekday unless said: nine to twelve, three numbers. Nothing is opened yet."""
+    today = timezone.localdate()
+    return WeeklyHours.objects.create(
+        **{
+            "doctor": fields.pop("doctor", None) or doctor(),
+            "weekday": today.weekday(),
+            "start_time": time(9),
+            "end_time": time(12),
+            "capacity": 3,
+            "fee_minor": 50000,
+            "effective_from": today - timedelta(days=30),
+        }
+        | fields
+    )
+
+
+def closure(day, **fields) -> Closure:
+    """A day of the whole clinic, written but not carried out."""
+    return Closure.objects.create(**{"first_day": day, "last_day": day, "reason": "Diwali"} | fields)
 
 
 def hold(schedule, who=None, **fields):

@@ -18,8 +18,8 @@ GUARDED = {"status", "units", "schedule_id", "queue_number"}
 
 LOCKING = re.compile(r'^SELECT .* FROM "(\w+)" .*FOR (?:NO KEY )?UPDATE')
 BARE = re.compile(
-    r'^SELECT [^()]* FROM "(\w+)" WHERE (?!.*(?:SELECT|JOIN) )'
-    r'(?:.* ORDER BY "\1"."id" ASC(?: LIMIT \d+)?|.* LIMIT 21)'  # 21: get(), which wants a single row
+    r'^SELECT [^()]* FROM "(\w+)"(?: WHERE (?!.*(?:SELECT|JOIN) ).*)?'
+    r'(?: ORDER BY "\1"."id" ASC(?: LIMIT \d+)?| LIMIT 21)'  # 21: get(), which wants a single row
     r' FOR NO KEY UPDATE OF "\1"(?: SKIP LOCKED)?$'
 )
 WRITING = re.compile(r'^(UPDATE|DELETE FROM|INSERT INTO) "(\w+)"')

@@ -66,6 +66,7 @@ def test_the_index_shows_each_role_its_own_work_first(client):
         "Cash desk",
         "Earnings",
         "Inbox",
+        "Hours",
         "To look at",
     ]
     assert tiles["Doctor"] == ["Today", "Desk", "Earnings"]

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db.models import F
 from django.utils import timezone
 
 from bookings.models import Booking
@@ -21,6 +22,7 @@ from payments.models import Payment, Refund
 from payments.sample import plan
 from payments.sample.people import ACCOUNTS, DOCTORS, PASSWORD
 from payments.states import RefundStatus
+from schedules.hours_models import WeeklyHours
 from schedules.models import Schedule
 from schedules.states import Status
 from tests import factories
@@ -121,6 +123,7 @@ def a_day_passes():
         window.date -= timedelta(days=1)
         window.clean()
         window.save()
+    WeeklyHours.objects.update(opened_until=F("opened_until") - timedelta(days=1))
 
 
 # --- When ---------------------------------------------------------------------------------

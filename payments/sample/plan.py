@@ -6,19 +6,27 @@ from itertools import zip_longest
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from clinic.models import Doctor
 from payments.sample.people import DOCTORS, Profile
+from schedules.closure_models import Closure
+from schedules.hours_models import WEEKLY, WeeklyHours
 from schedules.models import Schedule
+from schedules.opening_steps import open_ahead
 
 MARK = "demo"
-"""`Schedule.opened_from` of what `demo` opened; with `PLAYED`, its day was played already."""
+"""`Schedule.opened_from` of what `demo` opened by hand; with `PLAYED`, its day was played already."""
 PLAYED = "demo, played"
-DAYS_AHEAD, DAYS_BACK = 14, 6
+TO_PLAY = (MARK, WEEKLY)
+"""How the `opened_from` of windows begins that nobody has played yet."""
+DAYS_BACK = 6
 ON_DUTY = [timedelta(minutes=past) for past in (0, 30, 15, 45, 0)]
 """The first doctors receive around now on any day; each begins so long past the full hour."""
 SOON = timedelta(hours=1)
+AWAY = "pemba-sherpa"
 
 
 @dataclass(frozen=True)
@@ -81,34 +89,61 @@ def _beside(wanted: Hours, now: datetime, known: list[Hours]) -> Hours | None:
     return Hours(wanted.day, begins.time(), ends.time()) if ends - begins >= SOON else None
 
 
-def missing(
-    profile: Profile, now: datetime, known: list[Hours], *, past: timedelta | None = None, since: int = 0
-) -> list[Hours]:
-    """What to open for one doctor: hours around now if they are on duty (`past` the hour), then
-    regular ones on days from `since` days ago that have none yet."""
-    opened = [] if past is None else on_duty(now, known, past)
-    settled = {hours.day for hours in known}
-    days = (now.date() + timedelta(days=n) for n in range(-since, DAYS_AHEAD))
-    for day in (day for day in days if day not in settled):
-        opened += [hours for hours in regular(profile, day) if not any(hours.overlaps(o) for o in opened)]
-    return opened
+def behind(profile: Profile, now: datetime, known: list[Hours]) -> list[Hours]:
+    """Regular hours of the last days that are over, except where something stands."""
+    days = (now.date() - timedelta(days=n) for n in range(DAYS_BACK + 1))
+    over = (hours for day in days for hours in regular(profile, day) if hours.ends <= now)
+    return [hours for hours in over if not any(hours.overlaps(other) for other in known)]
 
 
 def open_windows(now: datetime, *, first_time: bool) -> list[Schedule]:
     """Opens what is missing of the next 14 days (and, the first time, of the last two); returns it.
 
-    Days that have windows already are left as they are, except that somebody always receives now.
+    The weekly hours do the most of it, as they do in a real clinic. By hand: somebody receives now,
+    whatever the hour is, and what is over when the clinic is new.
     """
     local = timezone.localtime(now).replace(tzinfo=None)
-    since = DAYS_BACK if first_time else 0
-    windows = []
+    if first_time:
+        add_leave(local.date())
+    last = Schedule.objects.aggregate(pk=Max("pk"))["pk"] or 0
     for profile, past in zip_longest(DOCTORS, ON_DUTY):
-        doctor = Doctor.objects.get(slug=profile.slug)
+        doctor = Doctor.objects.locked().get(slug=profile.slug)
         standing = Schedule.objects.standing().filter(doctor=doctor)
         known = [Hours(window.date, window.start_time, window.end_time) for window in standing]
-        hours = missing(profile, local, known, past=past, since=since)
-        windows += filter(None, (_window(doctor, profile, each) for each in hours))
-    return Schedule.objects.bulk_create(sorted(windows, key=lambda window: window.starts_at))
+        hours = [] if past is None else on_duty(local, known, past)
+        if first_time:
+            hours += behind(profile, local, hours)
+            add_week(doctor, profile, local.date())
+        Schedule.objects.bulk_create(filter(None, (_window(doctor, profile, each) for each in hours)))
+        open_ahead(doctor, now)
+    return list(Schedule.objects.filter(pk__gt=last).select_related("doctor").order_by("starts_at", "pk"))
+
+
+def add_leave(today: date) -> None:
+    """One doctor is away for some days, as somebody always is. Nothing is open there yet."""
+    Closure.objects.create(
+        doctor=Doctor.objects.get(slug=AWAY),
+        first_day=today + timedelta(days=4),
+        last_day=today + timedelta(days=7),
+        reason=_("At a conference in Delhi"),
+        carried_out_at=timezone.now(),
+    )
+
+
+def add_week(doctor: Doctor, profile: Profile, today: date) -> None:
+    WeeklyHours.objects.bulk_create(
+        WeeklyHours(
+            doctor=doctor,
+            weekday=weekday,
+            start_time=start,
+            end_time=end,
+            capacity=profile.capacity,
+            reserved_for_desk=profile.kept_for_desk,
+            effective_from=today,
+        )
+        for weekday in profile.days
+        for start, end in profile.hours
+    )
 
 
 def _window(doctor: Doctor, profile: Profile, hours: Hours) -> Schedule | None:

@@ -20,7 +20,7 @@ from clinic.models import Patient, User
 from clinic.transactions import action
 from payments import actions as pay
 from payments import counter, gateways
-from payments.sample.plan import DAYS_BACK, MARK, PLAYED
+from payments.sample.plan import DAYS_BACK, PLAYED, TO_PLAY
 from payments.states import Method
 from schedules import actions as windows
 from schedules.models import Schedule
@@ -68,7 +68,7 @@ def play_today(now: datetime, patients: Iterator[Patient]) -> set[int]:
     mother = Patient.objects.get(account__email="patient@demo.clinic", relationship="self")
     for slug, plot in PLOTS.items():
         window = Schedule.objects.running_or_next(now).filter(doctor__slug=slug).first()
-        if window and window.opened_from == MARK:
+        if window and window.opened_from != PLAYED and window.opened_from.startswith(TO_PLAY):
             plot(window, patients, reception, mother, now)
             Schedule.objects.filter(pk=window.pk).update(opened_from=PLAYED)
             played.add(window.pk)

@@ -87,6 +87,8 @@ NO_PAGES = {
     **{f"admin:clinic_patient_{verb}": NOBODY for verb in ("add", "delete")},
     **{f"admin:clinic_{kept}_delete": NOBODY for kept in ("doctor", "service", "servicecategory")},
     "admin:schedules_schedule_delete": NOBODY,
+    **{f"admin:schedules_weeklyhours_{verb}": NOBODY for verb in ("add", "delete")},
+    "admin:schedules_closure_delete": NOBODY,
     "admin:mfa_authenticator_add": NOBODY,  # a second factor is set up by its owner
 }
 
@@ -185,6 +187,20 @@ def look_through(amount: str) -> Callable[[Page, Scene], None]:
         press("Look through it")(page, scene)
 
     return choose
+
+
+def close_today(page: Page, scene: Scene) -> None:
+    assert scene.confirmed and scene.held
+    page.get_by_label("Only one doctor?").select_option(label=scene.doctor.name)
+    page.get_by_label("First day").fill(scene.window.date.isoformat())
+    page.get_by_label("Why?").fill("The doctor is ill")
+    press("Go on")(page, scene)
+
+
+def paste_holidays(page: Page, scene: Scene) -> None:
+    lines = "26 Jan Republic Day\n30 Dec to 2 Jan Winter break\n2083 Bhadra 5 Teej"
+    page.get_by_label("The list").fill(lines)
+    press("Go on")(page, scene)
 
 
 def paid_wrongly(scene: Scene) -> list[int]:
@@ -302,6 +318,27 @@ STOPS = {
             who=MANAGER,
             arguments=lambda scene: [scene.window.pk],
         ),
+        Stop(name="admin:hours", who=MANAGER),
+        *(
+            Stop(name=f"admin:hours-{what}", who=MANAGER, arguments=lambda scene: [scene.window.doctor_id])
+            for what in ("of", "add")
+        ),
+        *(
+            Stop(name=f"admin:hours-{what}", who=MANAGER, arguments=lambda scene: [scene.hours.pk])
+            for what in ("change", "remove")
+        ),
+        Stop(name="admin:schedules_closure_add", who=MANAGER),
+        Stop(
+            name="admin:window-cancel",
+            who=MANAGER,
+            arguments=lambda scene: [scene.confirmed.schedule_id],
+        ),
+        Stop(name="admin:schedules_closure_holidays", who=MANAGER),
+        Stop(
+            name="admin:schedules_closure_remove",
+            who=MANAGER,
+            arguments=lambda scene: [scene.closure.pk],
+        ),
         *(
             Stop(
                 name=f"admin:bookings_booking_{what}",
@@ -398,6 +435,28 @@ MORE = {
     "open a window, wrong": Stop(
         name="admin:schedules_schedule_add", who=MANAGER, then=press("Open it")
     ),
+    "doctor, away": Stop(name="doctor", arguments=lambda scene: [scene.closure.doctor.slug]),
+    "hours of, closed": Stop(
+        name="admin:hours-of", who=MANAGER, arguments=lambda scene: [scene.closure.doctor_id]
+    ),
+    "hours, reception": Stop(
+        name="admin:hours-of", who=RECEPTION, arguments=lambda scene: [scene.hours.doctor_id]
+    ),
+    "hours, wrong": Stop(
+        name="admin:hours-add",
+        who=MANAGER,
+        arguments=lambda scene: [scene.window.doctor_id],
+        then=press("Save"),
+    ),
+    "hours, shown first": Stop(
+        name="admin:hours-change",
+        who=MANAGER,
+        arguments=lambda scene: [scene.hours.pk],
+        then=press("Show what it opens"),
+    ),
+    "closure, wrong": Stop(name="admin:schedules_closure_add", who=MANAGER, then=press("Go on")),
+    "closure, over bookings": Stop(name="admin:schedules_closure_add", who=MANAGER, then=close_today),
+    "holidays, read": Stop(name="admin:schedules_closure_holidays", who=MANAGER, then=paste_holidays),
     "bookings, manager": Stop(name="admin:bookings_booking_changelist", who=MANAGER),
     "bookings, searched": Stop(
         name="admin:bookings_booking_changelist", who=RECEPTION, query=lambda scene: "?day=today&q=A7"

@@ -1,12 +1,13 @@
 """What the sample clinic does not show by itself: a doctor whose line has a booking in every state."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from functools import cached_property
 from uuid import uuid4
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.utils import timezone
 
 from bookings import actions, desk
 from bookings.models import Booking
@@ -21,7 +22,10 @@ from payments.models import Payment
 from payments.payout_actions import ask_for, move_payout
 from payments.sample.people import PASSWORD
 from payments.states import Method, PayoutStatus
+from schedules.closure_models import Closure
+from schedules.hours_models import WeeklyHours
 from schedules.models import Schedule
+from schedules.opening_actions import open_for
 from tests import factories
 
 MANAGER = "manager@demo.clinic"
@@ -227,6 +231,31 @@ class Scene:
         desk.check_in(booking.pk, actor=self.reception)
         return desk.call_next(self.window.pk, actor=self.reception)
 
+    # --- When the doctors receive ---------------------------------------------------------
+
+    @cached_property
+    def hours(self) -> WeeklyHours:
+        """The sample clinic's first: numbers in the morning."""
+        return WeeklyHours.objects.filter(doctor__slug="kavita-deshpande").order_by("weekday", "start_time")[
+            0
+        ]
+
+    @cached_property
+    def closure(self) -> Closure:
+        """A doctor's leave in some days, carried out, and hours of another day."""
+        doctor = factories.doctor(name="Dr. Tara Basnet", slug="tara-basnet", specialty="Dentistry")
+        for weekday in range(6):
+            factories.hours(doctor=doctor, weekday=weekday, kind="slot", slot_minutes=20, capacity=1)
+        today = timezone.localdate()
+        first, last, now = today + timedelta(days=3), today + timedelta(days=5), timezone.now()
+        factories.closure(
+            today + timedelta(days=7), doctor=doctor, start_time=time(10), end_time=time(11),
+            reason="A meeting", carried_out_at=now,
+        )  # fmt: skip
+        away = factories.closure(first, last_day=last, doctor=doctor, reason="On leave", carried_out_at=now)
+        open_for(doctor.pk, now)
+        return away
+
     # --- What else a page may need --------------------------------------------------------
 
     @cached_property
@@ -314,7 +343,6 @@ class Scene:
 
     def row_of(self, model):
         """A row of any table in admin, those included that the sample clinic leaves empty."""
-        assert (
-            self.service and self.review and self.secured and self.drawer and self.payout and self.discounted
-        )
+        rows = self.service, self.review, self.secured, self.drawer, self.payout, self.discounted
+        assert all(rows) and self.closure
         return model._default_manager.order_by("-pk")[0]

@@ -128,32 +128,30 @@ class DecidedAdmin(ReadableAdmin):
 
     def accept(self, request, pk):
         """Asks why; sent, money that was not what was asked for buys its place."""
-        require(request, MAY)
-        payment = get_object_or_404(Payment.objects.select_related("booking__patient"), pk=pk)
-        form = DecisionForm(request.POST if request.method == "POST" else None)
-        if form.is_valid() and self.decide(
-            request, form, staff_actions.accept, pk, reason=form.cleaned_data["reason"]
-        ):
-            messages.success(request, _("The booking is confirmed."))
-            return redirect(self.back(request, pk))
-        return self.ask(
-            request, form, submit=_("Confirm the booking"), back=self.back(request, pk),
-            title=_("Accept %(payment)s for the booking") % {"payment": payment.amount}, text=about(payment),
+        return self.ask_why(
+            request, pk, staff_actions.accept, done=_("The booking is confirmed."),
+            submit=_("Confirm the booking"), title=_("Accept %(payment)s for the booking"),
         )  # fmt: skip
 
     def write_down(self, request, pk):
         """Asks why; sent, what went back at the gateway is in our books too, and nothing is sent."""
+        return self.ask_why(
+            request, pk, staff_actions.write_down, done=_("It is written down."),
+            submit=_("Write it down"), title=_("Write down what went back"),
+            first=gone_without_us(self.review_id(request)),
+        )  # fmt: skip
+
+    def ask_why(self, request, pk, do, *, done, submit, title, first=""):
+        """A decision that takes a reason and nothing else."""
         require(request, MAY)
         payment = get_object_or_404(Payment.objects.select_related("booking__patient"), pk=pk)
         form = DecisionForm(request.POST if request.method == "POST" else None)
-        if form.is_valid() and self.decide(
-            request, form, staff_actions.write_down, pk, reason=form.cleaned_data["reason"]
-        ):
-            messages.success(request, _("It is written down."))
+        if form.is_valid() and self.decide(request, form, do, pk, reason=form.cleaned_data["reason"]):
+            messages.success(request, done)
             return redirect(self.back(request, pk))
         return self.ask(
-            request, form, submit=_("Write it down"), back=self.back(request, pk),
-            title=_("Write down what went back"), text=gone_without_us(self.review_id(request)) + about(payment),
+            request, form, submit=submit, back=self.back(request, pk),
+            title=title % {"payment": payment.amount}, text=first + about(payment),
         )  # fmt: skip
 
     def decide(self, request, form, do, pk, **asked):

@@ -10,17 +10,9 @@ from clinic.models import Doctor
 from schedules.localtime import instant
 
 
-class WindowForm(forms.Form):
-    """One window of one doctor. Empty fee and prefix mean the doctor's usual ones."""
+class LineForm(forms.Form):
+    """What windows and the hours that open them have in common."""
 
-    doctor = forms.ModelChoiceField(label=_("Doctor"), queryset=Doctor.objects.active())
-    date = forms.DateField(label=_("Date"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
-    start_time = forms.TimeField(
-        label=_("From"), widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
-    )
-    end_time = forms.TimeField(label=_("To"), widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
-    capacity = forms.IntegerField(label=_("Places"), min_value=1, max_value=1000)
-    fee_minor = MoneyField(label=_("Fee"), required=False, help_text=_("Empty: the doctor's usual fee."))
     prefix = forms.CharField(
         label=_("Token prefix"),
         max_length=3,
@@ -39,6 +31,21 @@ class WindowForm(forms.Form):
         initial=True,
         help_text=_("Off: the place belongs to whoever pays first."),
     )
+
+
+class WindowForm(LineForm):
+    """One window of one doctor. Empty fee and prefix mean the doctor's usual ones."""
+
+    field_order = ["doctor", "date", "start_time", "end_time", "capacity", "fee_minor"]
+
+    doctor = forms.ModelChoiceField(label=_("Doctor"), queryset=Doctor.objects.active())
+    date = forms.DateField(label=_("Date"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    start_time = forms.TimeField(
+        label=_("From"), widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+    )
+    end_time = forms.TimeField(label=_("To"), widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}))
+    capacity = forms.IntegerField(label=_("Places"), min_value=1, max_value=1000)
+    fee_minor = MoneyField(label=_("Fee"), required=False, help_text=_("Empty: the doctor's usual fee."))
 
     def clean(self):
         typed = super().clean()

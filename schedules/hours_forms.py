@@ -7,6 +7,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import MoneyField
+from schedules.forms import LineForm
 from schedules.opening_rules import minutes
 from schedules.states import Kind, Mode
 
@@ -26,8 +27,13 @@ def _time() -> forms.TimeInput:
     return forms.TimeInput(format="%H:%M", attrs={"type": "time"})
 
 
-class HoursForm(forms.Form):
+class HoursForm(LineForm):
     """`cleaned_data` holds what `hours_actions` takes, after `clean` has put each kind's own in order."""
+
+    field_order = [
+        "start_time", "end_time", "kind", "capacity", "slot_minutes", "mode", "fee_minor", "prefix",
+        "reserved_for_desk", "holds_reserve",
+    ]  # fmt: skip
 
     start_time = forms.TimeField(
         label=_("From"), widget=_time(), error_messages={"required": _("Write when these hours begin.")}
@@ -56,24 +62,6 @@ class HoursForm(forms.Form):
         label=_("Where?"), choices=MODES, initial=Mode.IN_PERSON, widget=forms.RadioSelect
     )
     fee_minor = MoneyField(label=_("Fee"), required=False)
-    prefix = forms.CharField(
-        label=_("Token prefix"),
-        max_length=3,
-        required=False,
-        help_text=_("“A” makes tokens A1, A2, … Empty: the doctor's usual one."),
-    )
-    reserved_for_desk = forms.IntegerField(
-        label=_("Places kept for the desk"),
-        min_value=0,
-        required=False,
-        help_text=_("Not sold online, so that walk-ins find room."),
-    )
-    holds_reserve = forms.BooleanField(
-        label=_("Somebody who is paying holds their place"),
-        required=False,
-        initial=True,
-        help_text=_("Off: the place belongs to whoever pays first."),
-    )
     effective_from = forms.DateField(
         label=_("From which day on?"), widget=_date(), initial=timezone.localdate
     )
@@ -135,7 +123,7 @@ class NewHoursForm(HoursForm):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    field_order = ["daily", "weekdays"]
+    field_order = ["daily", "weekdays", *HoursForm.field_order]
 
     def clean(self):
         typed = super().clean()
@@ -148,7 +136,7 @@ class NewHoursForm(HoursForm):
 
 class ChangedHoursForm(HoursForm):
     weekday = forms.TypedChoiceField(label=_("Weekday"), coerce=int, choices=list(WEEKDAYS.items()))
-    field_order = ["weekday"]
+    field_order = ["weekday", *HoursForm.field_order]
 
 
 def _length(start, end) -> int:

@@ -76,7 +76,8 @@ def _still_true(notice: Notice, booking: Booking, now: datetime) -> bool:
 
 
 def _when(booking: Booking) -> str:
-    return f"{clinic_day(booking.starts)}, {clinic_time(booking.starts)}"
+    starts = timezone.localtime(booking.starts)
+    return f"{clinic_day(starts)}, {clinic_time(starts)}"
 
 
 def _facts(booking: Booking) -> list[tuple[str, str]]:
@@ -123,7 +124,7 @@ def _cancelled(booking):
 
 
 def _lapsing(booking):
-    until = {"time": clinic_time(booking.hold_expires_at), "price": booking.price}
+    until = {"time": clinic_time(timezone.localtime(booking.hold_expires_at)), "price": booking.price}
     subject = _("Your place is held until %(time)s") % until
     return subject, [_("Pay %(price)s before %(time)s to keep your place.") % until]
 

@@ -5,8 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
+from icalendar import Calendar
 
+from bookings.calendar import ics
+from bookings.notice_words import words
 from clinic.models import ReviewItem
+from clinic.notice_models import Notice
 from schedules import opening_actions, opening_queries, queries
 from schedules.models import Schedule
 from schedules.states import Kind
@@ -180,3 +184,25 @@ def test_a_closure_of_hours_cuts_by_the_clock_on_the_wall(zone, name):
     f.closure(day, start_time=time(10), end_time=time(11))
     open_all(doctor, morning_of(day - timedelta(days=1), here))
     assert slots_of(day) == [("09:00", "10:00"), ("11:00", "12:00")]
+
+
+# --- What a booking in such a window says -------------------------------------------------
+
+
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize("name", ZONES)
+def test_reminders_calendar_and_words_mean_the_same_nine_oclock(zone, name, day):
+    """The reminder comes 24 hours before by the clock of the world, whatever clocks on walls did meanwhile."""
+    here = zone(name)
+    doctor = every_day(kind=Kind.SLOT, slot_minutes=20, capacity=1, fee_minor=0)
+    open_all(doctor, morning_of(day - timedelta(days=6), here))
+    slot = Schedule.objects.filter(date=day).earliest("starts_at")
+    booking = f.hold(slot)
+    nine = datetime(day.year, day.month, day.day, 9, tzinfo=here)
+    [event] = Calendar.from_ical(ics(booking, timezone.now())).walk("VEVENT")
+    assert (event["dtstart"].dt, event["dtend"].dt) == (nine, nine + timedelta(minutes=20))
+    due = dict(Notice.objects.filter(kind__startswith="visit-reminder").values_list("kind", "due_at"))
+    hours = {"visit-reminder24": timedelta(hours=24), "visit-reminder2": timedelta(hours=2)}
+    assert due == {kind: nine.astimezone(UTC) - before for kind, before in hours.items()}
+    told = Notice.objects.get(kind="visit-confirmed", recipient="patient", channel="email")
+    assert booking.label == "09:00" and words([told])[told.pk].subject.endswith(", 9:00")

@@ -30,10 +30,10 @@ def book_payment(payment_id: int) -> bool:
 
     The year is that of the capture, also for a receipt that is made later.
     """
-    if not Payment.objects.unbooked().filter(pk=payment_id).update(in_books=True):
-        return False
     payment = Payment.objects.with_visit().get(pk=payment_id)
     Doctor.objects.locked().get(pk=steps.doctor_of(payment))
+    if not Payment.objects.unbooked().filter(pk=payment_id).update(in_books=True):
+        return False
     series = steps.lock_series(payment.captured_at)
     steps.book_capture(payment, series, now=timezone.now())
     return True
@@ -43,10 +43,10 @@ def book_payment(payment_id: int) -> bool:
 def book_refund(refund_id: int) -> bool:
     """Gives a refund that was sent its credit note, and takes back what the doctor earned; False
     when that is done."""
-    if not Refund.objects.unbooked().filter(pk=refund_id).update(in_books=True):
-        return False
     refund = Refund.objects.with_visit().get(pk=refund_id)
     Doctor.objects.locked().get(pk=steps.doctor_of(refund.payment))
+    if not Refund.objects.unbooked().filter(pk=refund_id).update(in_books=True):
+        return False
     series = steps.lock_series(refund.done_at)
     steps.book_refund(refund, series, now=timezone.now())
     return True

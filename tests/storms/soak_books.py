@@ -14,6 +14,7 @@ from payments.management.commands.check_invariants import violations
 from payments.models import Payment, Refund
 from payments.reconcile_queries import Comparison
 from payments.states import Outcome, ReceiptKind, RefundStatus
+from payments.sweeps import book_ledger
 
 
 @dataclass
@@ -131,6 +132,7 @@ def verdict(stand_ins, since) -> dict:
     what is left of that must be with a person."""
     found = {stand_in.name: differences(stand_in.name, since) for stand_in in stand_ins}
     settled, books = reconciled(since, "--settle"), {}
+    book_ledger()  # what that settled, should no worker have been here yet
     for stand_in in stand_ins:
         their, our = theirs(stand_in), ours(stand_in.name)
         books[stand_in.name] = {

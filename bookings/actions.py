@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from bookings import steps
 from bookings.models import Booking
+from bookings.price_steps import gone, price_of
 from bookings.queries import live_in_window
 from bookings.refund_rules import percent_back, why_not_own
 from bookings.states import LIVE, OCCUPYING, Channel, Status
@@ -32,17 +33,22 @@ def hold(
 ) -> Booking:
     """Takes a place until it is paid or settings.HOLD_MINUTES have passed; free, it is confirmed at once.
 
-    `price_minor` is what the page showed. The same `request_key` from the same account returns
-    the same booking; with other content it is refused.
-    Raises Refused: NOT_FOUND, CLOSED, PAST, FULL, ALREADY_BOOKED, PRICE_CHANGED, REQUEST_REUSED.
+    `price_minor` is what the page showed; what it is for this patient is decided anew under the
+    lock (bookings.price_rules). The same `request_key` from the same account returns the same
+    booking; with other content it is refused.
+    Raises Refused: NOT_FOUND, CLOSED, PAST, FULL, ALREADY_BOOKED, PRICE_CHANGED, REQUEST_REUSED,
+    SUBSCRIBE_TO_BOOK (403).
     """
     try:
         booking = _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version)
     except IntegrityError as error:
-        # Everything else is decided under the lock, but two things may collide across windows:
-        # the key, and the first "myself" of an account that books in two tabs at once.
+        # Everything else is decided under the lock, but three things may collide across windows:
+        # the key, the first "myself" of an account that books in two tabs at once, and a patient
+        # whom their account takes off its list at this moment.
         if Booking.objects.filter(request_key=request_key).exists() or steps.is_known(patient):
             raise steps.reused() from error
+        if isinstance(patient, Patient) and not Patient.objects.filter(pk=patient.pk).exists():
+            raise gone() from error
         raise
     log.info("booking-start", extra={"booking": booking.pk, "schedule": schedule_id})
     return booking
@@ -66,16 +72,16 @@ def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, co
             )
     if not steps.has_left(schedule, 1, channel):
         raise steps.full(schedule)
-    if price_minor != schedule.fee_minor:
-        raise Refused(
-            "PRICE_CHANGED", _("The price has changed. Please look at it again."), schedule=schedule
-        )
+    quote = price_of(schedule, patient, channel)
+    if price_minor != quote.price_minor:
+        raise steps.price_changed(schedule)
     booking = steps.new_booking(
         schedule,
         patient,
         now=now,
         channel=channel,
         price_minor=price_minor,
+        membership_id=quote.membership_id,
         booked_by=booked_by,
         request_key=request_key,
         request_digest=digest,
@@ -92,7 +98,12 @@ def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, co
         )
     else:
         steps.move(
-            booking, Status.CONFIRMED, now=now, actor=booked_by, cause="free", free_reason=_("free of charge")
+            booking,
+            Status.CONFIRMED,
+            now=now,
+            actor=booked_by,
+            cause="free",
+            free_reason=quote.free_reason,
         )
     return booking
 
@@ -172,7 +183,7 @@ def reschedule(booking_id: int, to: int, *, actor=None, reason: str = "", own: b
     `own`: by the patient, within settings.MOVES_PER_BOOKING and before the cut-off; what a
     cancellation would give back never grows by it. Staff move without limits, for a `reason`.
     To where it already is, it changes nothing. Raises Refused: MOVE, TOO_LATE, OTHER_DOCTOR,
-    CLOSED, PAST, FULL, ALREADY_BOOKED.
+    CLOSED, PAST, FULL, ALREADY_BOOKED, OTHER_PRICE (`own`: free now, and not there).
     """
     stale = Booking.objects.get(pk=booking_id)
     wanted = Q(pk=booking_id) | live_in_window(stale.patient_id)
@@ -191,6 +202,17 @@ def reschedule(booking_id: int, to: int, *, actor=None, reason: str = "", own: b
         )
     if not steps.has_left(target, booking.size, booking.channel if own else Channel.PHONE):
         raise steps.full(target)
+    if (
+        own
+        and booking.free_reason
+        and price_of(target, booking.patient, booking.channel, but=booking).price_minor
+    ):
+        raise Refused(
+            "OTHER_PRICE",
+            _("Your visit is free (%(why)s), but it would not be at this time. Please choose another one.")
+            % {"why": booking.free_reason},
+            schedule=target,
+        )
     kept = {"moved": booking.moved + 1, "refund_at_most": percent_back(booking, now)} if own else {}
     cause = f"moved from {booking.schedule.starts_at:%Y-%m-%d %H:%M} UTC: {reason or 'by the patient'}"
     steps.move(booking, Status.CONFIRMED, now=now, actor=actor, cause=cause[:200], into=target, **kept)

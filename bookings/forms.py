@@ -16,8 +16,9 @@ Relationship = Patient.Relationship
 class BookingForm(forms.Form):
     """Who the visit is for: one of an account's people (`patient`), or somebody who is typed in.
 
-    `price` is what the page showed, in minor units, and `request_key` makes a second click the
-    same booking. It reads nothing from the database for a guest.
+    `price` is what the page showed for somebody new, in minor units, `price-7` what it showed for
+    patient 7, and `request_key` makes a second click the same booking. It reads nothing from the
+    database for a guest.
     """
 
     request_key = forms.UUIDField(widget=forms.HiddenInput)
@@ -73,6 +74,9 @@ class BookingForm(forms.Form):
             del self.fields["patient"]
 
     def _offer_people(self):
+        for person in self.people:
+            shown = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
+            self.fields[f"price-{person.pk}"] = shown
         choices = [(str(person.pk), person.name) for person in self.people]
         self.fields["patient"].choices = [*choices, (NEW, _("Someone new"))]
         self.fields["patient"].initial = str((self.myself or self.people[0]).pk) if self.people else NEW
@@ -88,7 +92,7 @@ class BookingForm(forms.Form):
         if self.known:
             for name in NEW_PERSON:
                 self.errors.pop(name, None)
-        if "request_key" in self.errors or "price" in self.errors:
+        if any(name.startswith(("request_key", "price")) for name in self.errors):
             raise forms.ValidationError(_("This page was not complete. Please send it once more."))
 
     @property
@@ -110,11 +114,17 @@ class BookingForm(forms.Form):
             relationship=typed.get("relationship", ""),
         )
 
+    @property
+    def price_shown(self) -> int:
+        """What the page said that it costs for who is chosen."""
+        own = self.cleaned_data.get(f"price-{self.known.pk}") if self.known else None
+        return self.cleaned_data["price"] if own is None else own
+
     def wish(self) -> dict:
         """What `actions.hold` is asked for."""
         return {
             "patient": self.who(),
-            "price_minor": self.cleaned_data["price"],
+            "price_minor": self.price_shown,
             "request_key": self.cleaned_data["request_key"],
             "booked_by": self.account,
         }

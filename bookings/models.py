@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.states import LIVE, NEW, NO_VISIT, OCCUPYING, OWING, WAITING, Channel, Status
 from clinic import money
+from clinic.membership_models import Membership
 from clinic.models import Patient, Service
 from clinic.transactions import LockingQuerySet
 from schedules.models import Schedule
@@ -53,6 +54,11 @@ class BookingQuerySet(LockingQuerySet):
     def owing(self):
         """Whose place is theirs, and whose price is still to be paid at the desk."""
         return self.filter(status__in=OWING, due_minor__gt=0)
+
+    def paid_visits(self):
+        """Visits that took place and were paid for: what a free follow-up follows."""
+        paid = self.filter(status=Status.COMPLETED, free_reason="", due_minor=0)
+        return paid.filter(price_minor__gt=F("discount_minor"))
 
     def with_visit(self):
         """Bookings that are or were a visit to come to."""
@@ -126,6 +132,15 @@ class Booking(models.Model):
     price_minor = models.PositiveIntegerField(_("price"))
     currency = models.CharField(_("currency"), max_length=3)
     free_reason = models.CharField(_("free because"), max_length=120, blank=True)
+    membership = models.ForeignKey(
+        Membership,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="bookings",
+        verbose_name=_("free with the plan"),
+        help_text=_("A trial's free visits are counted from here."),
+    )
     pay_at_desk = models.BooleanField(_("pays at the desk"), default=False)
     due_minor = models.PositiveIntegerField(_("still to be paid at the desk"), default=0, editable=False)
     discount_minor = models.PositiveIntegerField(_("let off"), default=0, editable=False)
@@ -193,6 +208,9 @@ class Booking(models.Model):
             models.CheckConstraint(
                 condition=Q(due_minor__lte=F("price_minor") - F("discount_minor")),
                 name="booking_due_within_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(membership=None) | ~Q(free_reason=""), name="booking_plan_makes_free"
             ),
             models.CheckConstraint(
                 condition=Q(refund_percent=None) | Q(refund_percent__lte=100),

@@ -171,6 +171,11 @@ def full(schedule: Schedule) -> Refused:
     return Refused("FULL", _("This window is full. Someone was faster."), schedule=schedule)
 
 
+def price_changed(schedule: Schedule) -> Refused:
+    said = _("The price has changed. Please look at it again.")
+    return Refused("PRICE_CHANGED", said, schedule=schedule)
+
+
 def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
     """Raises Refused (CLOSED, PAST) where this channel may take no new place now.
 

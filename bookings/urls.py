@@ -1,6 +1,6 @@
 from django.urls import path
 
-from bookings import move_views, views
+from bookings import family_views, move_views, views
 
 urlpatterns = [
     path("book/<int:schedule_id>/", views.book, name="book"),
@@ -9,5 +9,9 @@ urlpatterns = [
     path("b/<str:public_id>/visit.ics", views.calendar_file, name="calendar-file"),
     path("b/<str:public_id>/give-up/", views.give_up, name="give-up"),
     path("b/<str:public_id>/pay-at-desk/", views.pay_at_desk, name="pay-at-desk"),
+    path("family/", family_views.family, name="family"),
+    path("family/add/", family_views.person, name="add-person"),
+    path("family/<int:pk>/", family_views.person, name="person"),
+    path("family/<int:pk>/remove/", family_views.remove, name="remove-person"),
     path("board/", views.board, name="board"),
 ]

@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from bookings import actions, calendar, queries
+from bookings import actions, calendar, price_queries, queries
 from bookings.forms import BookingForm
 from bookings.models import Booking
+from bookings.price_rules import check_member
 from bookings.refund_rules import terms
-from bookings.states import Status
+from bookings.states import Channel, Status
 from clinic.errors import Refused
 from clinic.pages import client_address, private, see_other
 from clinic.throttle import throttle
@@ -38,6 +39,8 @@ def book(request, schedule_id):
             schedule_id=schedule_id, consent_version=settings.CONSENT_VERSION, **form.wish()
         )
     except Refused as refusal:
+        if refusal.status == 403:
+            raise
         theirs = refusal.details.get("booking")
         if theirs and Booking.objects.visible_to(request.user).filter(pk=theirs.pk).exists():
             messages.info(request, refusal.message)
@@ -66,21 +69,25 @@ def form_session(request) -> UUID:
 
 
 def book_page(request, schedule_id, form, refusal=None):
-    """The form; where there is nothing to book, why, and the doctor's next free windows."""
+    """The form; where there is nothing to book, why, and the doctor's next free windows.
+    Raises Refused (SUBSCRIBE_TO_BOOK), which is a page of its own."""
     now = timezone.now()
     asked = window(schedule_id, now)
     if asked is None:
         raise Http404
     session = uuid4() if refusal else form_session(request)
+    offer = price_queries.offer(asked.schedule, form.account, form.people)
+    check_member(offer.standing, Channel.ONLINE)
     content = {
         "window": asked,
         "form": form,
+        "offer": offer,
         "refusal": refusal,
         "next_windows": next_free(asked.doctor, now, but=asked.pk) if asked.why_not else [],
         "request_key": uuid5(session, str(schedule_id)),
         "terms": terms(
             settings.REFUND_RULES,
-            price_minor=asked.fee_minor,
+            price_minor=offer.most_minor,
             currency=asked.currency,
             starts=asked.starts_at,
             now=now,

@@ -25,6 +25,7 @@ from clinic import money
 from clinic.actions import resolve_review
 from clinic.adminsite import Tile, require
 from clinic.forms import MoneyField
+from clinic.membership_models import CareRelation
 from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
 from clinic.notice_models import Notice
 
@@ -222,8 +223,17 @@ class DoctorAdmin(KeptAdmin):
         return money.display(doctor.fee_minor, settings.CLINIC_CURRENCY)
 
 
+class CareRelationInline(admin.TabularInline):
+    """Whose patient this is: what a plan may make free. Without a row of its own to look at."""
+
+    model = CareRelation
+    extra = 1
+    fields = ["doctor"]
+
+
 @admin.register(Patient)
 class PatientAdmin(KeptAdmin):
+    inlines = [CareRelationInline]
     list_display = ["name", "number", "email", "age", "date_of_birth", "account", "created_at"]
     list_select_related = ["account"]
     list_filter = ["sex", "relationship"]
@@ -372,3 +382,5 @@ REVIEW_TILE = Tile(
     count=count_open,
     in_header=True,
 )
+
+from clinic import membership_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)

@@ -7,9 +7,10 @@ class ClinicConfig(AppConfig):
     name = "clinic"
 
     def ready(self):
-        from clinic import checks, roles  # noqa: F401  (checks register themselves)
+        from clinic import checks, membership_triggers, roles  # noqa: F401  (checks register themselves)
 
         post_migrate.connect(roles.sync, sender=self)
+        post_migrate.connect(membership_triggers.create, sender=self)
 
 
 class ClinicAdminConfig(AdminConfig):

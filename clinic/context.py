@@ -8,6 +8,7 @@ def clinic(request):
         "clinic": {
             "name": settings.CLINIC_NAME,
             "logo": settings.CLINIC_LOGO,
+            "phone": settings.CLINIC_PHONE,
             "currency": settings.CLINIC_CURRENCY,
             "language": settings.LANGUAGE_CODE,
         },

@@ -9,6 +9,7 @@ from django.shortcuts import render, resolve_url
 from django.views.decorators.cache import never_cache
 
 from clinic.errors import BUSY, Refused
+from clinic.membership_models import Plan
 
 log = logging.getLogger("clinic")
 
@@ -44,10 +45,18 @@ def client_address(request) -> str:
 
 def refused(request, refusal: Refused) -> HttpResponse:
     """A refusal as a page of its own, where the view had no better place for it."""
+    if refusal.code == "SUBSCRIBE_TO_BOOK":
+        return how_to_join(request, refusal)
     page = {403: "403.html", 429: "429.html"}.get(refusal.status, "refused.html")
     return _again_after(
         render(request, page, {"refusal": refusal}, status=refusal.status), refusal.details.get("retry_after")
     )
+
+
+def how_to_join(request, refusal: Refused | None = None) -> HttpResponse:
+    """The plans that one may join, in the clinic's words; after a refusal, that one is needed."""
+    content = {"refusal": refusal, "plans": Plan.objects.offered()}
+    return render(request, "plans.html", content, status=refusal.status if refusal else 200)
 
 
 def busy(request, error: Exception) -> HttpResponse:

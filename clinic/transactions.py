@@ -1,6 +1,6 @@
 """How this product locks, retries and tells the time (DESIGN §4).
 
-Lock order, everywhere: GatewayEvent → Doctor → Schedule(s) by pk → Payment → Refund → Drawer → ReceiptSeries.
+Lock order, everywhere: GatewayEvent → Doctor → Schedule(s) by pk → Membership → Payment → Refund → Drawer → ReceiptSeries.
 """
 
 import functools

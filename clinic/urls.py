@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("schedules.urls")),
     path("", include("bookings.urls")),
     path("", include("payments.urls")),
+    path("plans/", views.plans, name="plans"),
     path("theme.css", views.theme_css, name="theme"),
     path("accounts/2fa/totp/activate/", with_qr_code(activate_totp), name="mfa_activate_totp"),
     path("accounts/", include("allauth.urls")),

@@ -24,6 +24,12 @@ def theme_css(request):
     return HttpResponse(theme.css(settings.CLINIC_ACCENT), content_type="text/css; charset=utf-8")
 
 
+@require_safe
+def plans(request):
+    """What one may join, and how."""
+    return pages.how_to_join(request)
+
+
 def server_error(request):
     """500, unless the database was only busy: that may also happen in a session's or a message's middleware."""
     error = sys.exc_info()[1]

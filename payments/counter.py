@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from bookings import steps as places
 from bookings.models import Booking
+from bookings.price_steps import price_of
 from bookings.queries import live_in_window
 from bookings.states import LIVE, Channel, Status
 from bookings.steps import Guest
@@ -30,18 +31,26 @@ log = logging.getLogger("clinic")
 
 
 def walk_in(
-    *, schedule_id: int, who: Patient | Guest, method: Method, actor, request_key: UUID, extra_place: str = ""
+    *,
+    schedule_id: int,
+    who: Patient | Guest,
+    method: Method,
+    actor,
+    request_key: UUID,
+    extra_place: str = "",
+    shown: int | None = None,
 ) -> Booking:
-    """Sells the next number to somebody at the desk: confirmed, paid and numbered at once.
+    """Sells the next number to somebody at the desk: confirmed, paid and numbered at once; or free,
+    where bookings.price_rules says so for a known patient.
 
     If this patient holds an unpaid place in the window, that place becomes theirs, also where
     the window was closed to new bookings meanwhile. With `extra_place` (the reason) a full window
     gets one more place first; the caller checks the permission. The same `request_key` returns
-    the same booking.
-    Raises Refused: CLOSED, FULL, ALREADY_BOOKED, REQUEST_REUSED.
+    the same booking. `shown` is the price that the form showed, in minor units, if it did.
+    Raises Refused: CLOSED, FULL, ALREADY_BOOKED, REQUEST_REUSED, PRICE_CHANGED.
     """
     try:
-        booking = _walk_in(schedule_id, who, method, actor, request_key, extra_place)
+        booking = _walk_in(schedule_id, who, method, actor, request_key, extra_place, shown)
     except IntegrityError as error:
         # Only the key can collide, with a form that was used for another window.
         if Booking.objects.filter(request_key=request_key).exists():
@@ -52,7 +61,7 @@ def walk_in(
 
 
 @action
-def _walk_in(schedule_id, who, method, actor, request_key, extra_place) -> Booking:
+def _walk_in(schedule_id, who, method, actor, request_key, extra_place, shown) -> Booking:
     digest = places.digest(schedule_id, who, method, actor)
     wanted = Q(request_key=request_key)
     if isinstance(who, Patient):
@@ -65,8 +74,15 @@ def _walk_in(schedule_id, who, method, actor, request_key, extra_place) -> Booki
     if booking is None or schedule.status not in SETTLES:
         places.check_open(schedule, now, Channel.WALK_IN)
     if booking is None:
+        quote = price_of(schedule, who, Channel.WALK_IN)
         booking = places.new_booking(
-            schedule, who, now=now, channel=Channel.WALK_IN, price_minor=schedule.fee_minor
+            schedule,
+            who,
+            now=now,
+            channel=Channel.WALK_IN,
+            price_minor=quote.price_minor,
+            free_reason=quote.free_reason,
+            membership_id=quote.membership_id,
         )
     elif booking.status != Status.HELD:
         raise Refused(
@@ -74,13 +90,13 @@ def _walk_in(schedule_id, who, method, actor, request_key, extra_place) -> Booki
             _("This patient already has %(token)s in this window.") % {"token": booking.label},
             booking=booking,
         )
+    if shown not in (None, booking.price_minor):
+        raise places.price_changed(schedule)
     if not places.has_left(schedule, booking.size - booking.units, Channel.WALK_IN):
         if not extra_place:
             raise places.full(schedule)
         add_place(schedule, actor=actor, reason=extra_place)
     changes = {"request_key": request_key, "request_digest": digest}  # also of a hold: this form took it over
-    if not booking.price_minor:
-        changes["free_reason"] = _("free of charge")
     places.move(booking, Status.CONFIRMED, now=now, actor=actor, cause=f"walk-in, {method}", **changes)
     if booking.price_minor:
         take(booking, method, booking.price_minor, now=now, actor=actor)

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy
 from phonenumber_field.formfields import PhoneNumberField
 
 from bookings.desk_queries import live_places
+from bookings.price_queries import standings
+from bookings.price_rules import Quote, Standing, quote
 from bookings.states import Status
 from bookings.steps import Guest
 from clinic import money
@@ -50,6 +52,7 @@ class WalkInForm(forms.Form):
     method = forms.ChoiceField(
         label=gettext_lazy("Paid by"), choices=Method.choices, initial=Method.CASH, widget=forms.RadioSelect
     )
+    price = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
     extra_place = forms.CharField(label=gettext_lazy("Why one more place?"), max_length=150, required=False)
 
     def __init__(self, *args, windows: list[Schedule], may_add_place: bool, **kwargs):
@@ -91,7 +94,25 @@ class WalkInForm(forms.Form):
             patient.place = places.get(patient.pk)
             patient.years = patient.age_on(timezone.localdate())
             each.setdefault((patient.name.casefold(), patient.years), patient)
-        return list(each.values())
+        people = list(each.values())
+        known = standings(self.window, people) if self.window and people else {}
+        for patient in people:
+            patient.quote = self._quote(patient, known.get(patient.pk))
+        return people
+
+    def _quote(self, patient: Patient, known: Standing | None) -> Quote | None:
+        """What the window costs them. A place that they hold was priced when they took it."""
+        if patient.place and patient.place.status == Status.HELD:
+            return Quote(patient.place.price_minor, patient.place.currency)
+        return quote(self.window, known) if known else None
+
+    @property
+    def quote(self) -> Quote | None:
+        """What the chosen window costs who is chosen, or somebody new."""
+        chosen = next((person for person in self.people if str(person.pk) == self.chosen), None)
+        if chosen:
+            return chosen.quote
+        return quote(self.window, Standing()) if self.window else None
 
     @property
     def chosen(self) -> str:

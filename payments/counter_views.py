@@ -65,6 +65,7 @@ def sell(request):
                 actor=request.user,
                 request_key=fields["request_key"],
                 extra_place=fields["extra_place"],
+                shown=fields["price"],
             )
             return see_other("admin:walk-in-done", booking.public_id)
         except Refused as refusal:

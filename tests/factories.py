@@ -9,9 +9,10 @@ from django.contrib.auth.models import Group
 from django.test import override_settings
 from django.utils import timezone
 
-from bookings import actions
+from bookings import actions, desk
 from bookings.models import Booking
 from bookings.steps import Guest
+from clinic.membership_models import Plan, Rule
 from clinic.models import Doctor, Heartbeat, Patient, User
 from payments import actions as money
 from payments import gateways
@@ -54,6 +55,41 @@ def patient(**fields) -> Patient:
 
 def guest(**fields) -> Guest:
     return Guest(**{"name": "Ravi Kumar", "phone": "+919820054321"} | fields)
+
+
+def plan(**fields) -> Plan:
+    """A plan on which everybody pays, unless said."""
+    n = next(numbers)
+    return Plan.objects.create(
+        **{"name": f"Standard {n}", "words": "₹200 a month. Ask at the desk."} | fields
+    )
+
+
+def trial(visits=None, days=None, **fields) -> Plan:
+    return plan(**{"rule": Rule.TRIAL, "free_visits": visits, "free_days": days} | fields)
+
+
+def vise(**fields) -> Plan:
+    """Free with a doctor who looks after the patient: what seed 001 calls VISE."""
+    return plan(**{"name": "Care Plus", "rule": Rule.FREE_WITH_RELATION} | fields)
+
+
+def member(on: Plan, account=None, *, since=0, until=None, **fields) -> User:
+    """An account on a plan: from so many days ago, to so many days from today (None: no end)."""
+    account, today = account or user(), timezone.localdate()
+    ends_on = None if until is None else today + timedelta(days=until)
+    on.memberships.create(
+        **{"account": account, "starts_on": today - timedelta(days=since), "ends_on": ends_on} | fields
+    )
+    return account
+
+
+def seen(schedule, who=None, **fields) -> Booking:
+    """A visit that was paid and took place."""
+    booking, nurse = paid(schedule, who, **fields), user()
+    desk.check_in(booking.pk, actor=nurse)
+    desk.call_next(schedule.pk, actor=nurse)
+    return desk.complete(booking.pk, actor=nurse)
 
 
 def window(*, starts_in=timedelta(hours=1), lasts=timedelta(hours=3), **fields) -> Schedule:

@@ -8,10 +8,11 @@ RANK = {
     "payments_gatewayevent": 0,
     "clinic_doctor": 1,
     "schedules_schedule": 2,
-    "payments_payment": 3,
-    "payments_refund": 4,
-    "payments_drawer": 5,
-    "payments_receiptseries": 6,
+    "clinic_membership": 3,
+    "payments_payment": 4,
+    "payments_refund": 5,
+    "payments_drawer": 6,
+    "payments_receiptseries": 7,
 }
 GUARDED = {"status", "units", "schedule_id", "queue_number"}
 """Columns of a booking that change only under its schedule's lock."""

@@ -355,3 +355,14 @@ def test_a_form_that_arrives_twice_at_once_takes_the_money_once():
     assert said(results) == {"confirmed": 4}
     assert booking.payments.count() == 1
     assert healthy()
+
+
+def test_the_last_free_visit_of_a_trial_is_booked_in_two_windows_at_once(fair):
+    """Two locks on two windows; the membership's is the one they share."""
+    account = f.member(f.trial(visits=1))
+    who, windows = f.patient(account=account), (f.window(), f.window())
+    free = [lambda w=w: f.hold(w, who, price_minor=0, booked_by=account) for w in windows]
+    counted = Meeting(2, at="COUNT(*)", patience=0.3 if fair else 20)
+    results = at_once(*free, meeting=counted)
+    right = said(results) == {"confirmed": 1, "PRICE_CHANGED": 1} and healthy()
+    assert right is fair

@@ -23,7 +23,7 @@ def facts(schedule: Schedule, patients):
             member=Subquery(member.values("pk")[:1]),
             related=Exists(related),
             paid_on=Subquery(visits.order_by("-schedule__date").values("schedule__date")[:1]),
-            days=Subquery(Doctor.objects.filter(pk=schedule.doctor_id).values("follow_up_days")),
+            days=Subquery(Doctor.objects.filter(pk=schedule.doctor_id).order_by().values("follow_up_days")),
         )
         .values_list("pk", "member", "related", "paid_on", "days")
     )

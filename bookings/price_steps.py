@@ -29,7 +29,8 @@ def price_of(
     if known.membership and known.membership.plan.free_visits is not None:
         Membership.objects.locked().get(pk=known.membership.pk)
         used = Booking.objects.occupying().filter(membership=known.membership)
-        known = replace(known, free_visits_used=used.exclude(pk=but.pk if but else None).count())
+        used = used.exclude(pk=but.pk) if but else used
+        known = replace(known, free_visits_used=used.count())
     return quote(schedule, known)
 
 

@@ -90,6 +90,32 @@ def test_a_hold_sends_six_statements(client, statements):
         assert client.post(window.get_absolute_url(), form(window)).status_code == 303
 
 
+def held_by(account, window, **fields):
+    """An account's hold, without the form's own reading."""
+    who = factories.patient(account=account)
+    return lambda: factories.hold(window, who, booked_by=account, **fields)
+
+
+def test_a_guests_price_costs_no_statement_and_an_accounts_one(statements):
+    """The one more reads what is known of the patient: plan, relation and last paid visit together."""
+    window, account = factories.window(capacity=9), factories.user()
+    take = held_by(account, window)
+    with statements(at_most=6):  # the window, clock, patient; the booking, its event and notices, the counter
+        factories.hold(window)
+    with statements(at_most=6):  # without the patient, who is there already, and with that one
+        take()
+
+
+def test_a_members_price_costs_two_statements_more_and_a_trials_three(statements):
+    """The plan; and where visits are counted, the membership's lock and the count. What is free is told at once."""
+    window = factories.window(capacity=9)
+    paying, on_trial = factories.member(factories.plan()), factories.member(factories.trial(visits=3))
+    for account, at_most, fields in [(paying, 7, {}), (on_trial, 10, {"price_minor": 0})]:
+        take = held_by(account, window, **fields)
+        with statements(at_most=at_most):
+            take()
+
+
 def test_a_webhook_that_confirms_a_place_sends_eleven_statements(client, statements, settings, tmp_path):
     settings.DEMO_GATEWAY_BOOK = tmp_path / "book.sqlite3"
     booking = factories.hold(factories.window())

@@ -2,16 +2,18 @@
 
 import random
 from dataclasses import dataclass
-from datetime import time
+from datetime import time, timedelta
 from decimal import Decimal
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
+from django.utils import timezone
 from django.utils.text import slugify
 
 from clinic import money
+from clinic.membership_models import Plan, Rule
 from clinic.models import Doctor, Patient, User
 
 PASSWORD = "welcome-to-the-clinic"
@@ -39,6 +41,7 @@ class Profile:
     days: tuple
     about: str
     kept_for_desk: int = 0
+    follow_up_days: int = 0
 
     @property
     def slug(self) -> str:
@@ -65,12 +68,14 @@ DOCTORS = [
         600, 12, (MORNING, EVENING), NOT_SUNDAY,
         "Newborns to teenagers: vaccinations, growth, feeding, fevers at night. "
         "Please bring the vaccination card. There is a corner with toys.",
+        follow_up_days=7,
     ),
     Profile(
         "Dr. Imran Qureshi", "Paediatrics", "MBBS, MD (Paediatrics)", "Urdu, Hindi, English",
         550, 12, (NOON, LATE), ALTERNATE,
         "Allergies, wheezing and the school years. Explains everything twice, once to the parents "
         "and once to the child.",
+        follow_up_days=5,
     ),
     Profile(
         "Dr. Sunita Gurung", "Gynaecology", "MBBS, MS (Obstetrics and Gynaecology)", "Nepali, Hindi, English",
@@ -128,6 +133,7 @@ def open_the_clinic() -> None:
             room=str(number),
             prefix=prefix,
             fee_minor=money.to_minor(Decimal(profile.fee), settings.CLINIC_CURRENCY),
+            follow_up_days=profile.follow_up_days,
             user=accounts["doctor@demo.clinic"] if number == 1 else None,
         )
         for number, (prefix, profile) in enumerate(zip("ABCDEFGH", DOCTORS, strict=True), start=1)
@@ -143,6 +149,30 @@ def open_the_clinic() -> None:
             *strangers(150),
         ]
     )  # fmt: skip
+    add_plans(mother)
+
+
+def add_plans(mother: User) -> None:
+    """What one may join. The sample family has Care Plus, and its child's doctor is Dr. Qureshi."""
+    _standard, care_plus, _welcome = Plan.objects.bulk_create(
+        [
+            Plan(name="Standard", words="₹100 a month. Reminders, receipts and your family in one place; visits cost the usual fee."),
+            Plan(
+                name="Care Plus", rule=Rule.FREE_WITH_RELATION,
+                words="₹600 a month for the whole family. Visits to the doctor who looks after you are free; with other doctors you pay the usual fee.",
+            ),
+            Plan(
+                name="Welcome", rule=Rule.TRIAL, free_visits=1, free_days=60,
+                words="For families who are new here: the first visit within 60 days is free. It costs nothing and ends by itself.",
+            ),
+        ]
+    )  # fmt: skip
+    today = timezone.localdate()
+    care_plus.memberships.create(
+        account=mother, starts_on=today - timedelta(days=40), ends_on=today + timedelta(days=325)
+    )
+    child = Patient.objects.get(account=mother, relationship="child")
+    child.care_relations.create(doctor=Doctor.objects.get(slug="imran-qureshi"))
 
 
 def add_accounts() -> dict[str, User]:

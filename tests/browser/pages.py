@@ -85,7 +85,10 @@ NO_PAGES = {
     **{f"admin:payments_*_{verb}": NOBODY for verb in ("add", "delete")},
     **{f"admin:clinic_reviewitem_{verb}": NOBODY for verb in ("add", "delete")},
     **{f"admin:clinic_patient_{verb}": NOBODY for verb in ("add", "delete")},
-    **{f"admin:clinic_{kept}_delete": NOBODY for kept in ("doctor", "service", "servicecategory")},
+    **{
+        f"admin:clinic_{kept}_delete": NOBODY
+        for kept in ("doctor", "service", "servicecategory", "plan", "membership")
+    },
     "admin:schedules_schedule_delete": NOBODY,
     **{f"admin:schedules_weeklyhours_{verb}": NOBODY for verb in ("add", "delete")},
     "admin:schedules_closure_delete": NOBODY,
@@ -157,6 +160,11 @@ def without_the_frame(page: Page, scene: Scene) -> None:
 def find_by_phone(page: Page, scene: Scene) -> None:
     page.get_by_label("Phone").fill("+91 98200 12345")
     page.get_by_text("Kabir Joshi").wait_for()
+
+
+def find_follower(page: Page, scene: Scene) -> None:
+    page.get_by_label("Phone").fill(str(scene.follower.phone))
+    page.get_by_text("It saves").wait_for()
 
 
 def take_less_without_a_reason(page: Page, scene: Scene) -> None:
@@ -244,6 +252,11 @@ STOPS = {
         booking("walk_in", name="receipt"),
         Stop(name="demo-gateway", arguments=lambda scene: [scene.order.key]),
         Stop(name="appointments", who=PATIENT),
+        Stop(name="family", who=PATIENT),
+        Stop(name="add-person", who=PATIENT),
+        Stop(name="person", who=PATIENT, arguments=lambda scene: [scene.child.pk]),
+        Stop(name="remove-person", who=PATIENT, arguments=lambda scene: [scene.child.pk]),
+        Stop(name="plans"),
         Stop(name="board"),
         Stop(name="styleguide"),
         Stop(name="account_login"),
@@ -418,6 +431,27 @@ MORE = {
         name="admin:clinic_reviewitem_change",
         who=MANAGER,
         arguments=lambda scene: [scene.review.pk],
+    ),
+    "family, none": Stop(name="family", who=NEWCOMER),
+    "add-person, wrong": Stop(name="add-person", who=PATIENT, then=press("Save")),
+    "book, free with a plan": Stop(
+        name="book", who=PATIENT, arguments=lambda scene: [scene.childs_window.pk]
+    ),
+    "book, all free": Stop(
+        name="book", who="undecided@demo.clinic", arguments=lambda scene: [scene.trial_window.pk]
+    ),
+    "walk-in, follow-up": Stop(
+        name="admin:walk-in",
+        who=RECEPTION,
+        query=lambda scene: f"?window={scene.follow_up_window.pk}",
+        then=find_follower,
+    ),
+    "membership, reception": Stop(name="admin:clinic_membership_add", who=RECEPTION),
+    "membership, ending": Stop(
+        name="admin:clinic_membership_change", who=MANAGER, arguments=lambda scene: [scene.membership.pk]
+    ),
+    "patient, reception": Stop(
+        name="admin:clinic_patient_change", who=RECEPTION, arguments=lambda scene: [scene.child.pk]
     ),
     "appointments, to pay": Stop(name="appointments", who="undecided@demo.clinic"),
     "appointments, none": Stop(name="appointments", who=NEWCOMER),

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from bookings import actions, desk
 from bookings.models import Booking
-from clinic.models import Doctor, ReviewItem, Service, ServiceCategory, User
+from clinic.membership_models import Membership, Plan
+from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
 from payments import actions as payment_actions
 from payments import counter, sweeps
 from payments.drawer_actions import open_drawer
@@ -307,6 +308,45 @@ class Scene:
         gone = factories.paid(factories.window(), booked_by=account)
         actions.cancel(gone.pk, actor=self.reception, reason="The doctor was called away.")
         return account
+
+    # --- Plans ----------------------------------------------------------------------------
+
+    @cached_property
+    def child(self) -> Patient:
+        return Patient.objects.get(account__email="patient@demo.clinic", relationship="child")
+
+    @cached_property
+    def membership(self) -> Membership:
+        return Membership.objects.get(account__email="patient@demo.clinic")
+
+    @cached_property
+    def childs_window(self) -> Schedule:
+        """Of the doctor who looks after the child: free for one of two."""
+        doctor = self.child.care_relations.get().doctor
+        later = Schedule.objects.running_or_next(timezone.now() + timedelta(days=2)).filter(doctor=doctor)
+        return later.first()
+
+    @cached_property
+    def trial_window(self) -> Schedule:
+        """Free for whoever is on a trial, which somebody is."""
+        factories.member(Plan.objects.get(rule="trial"), self.undecided)
+        return factories.window(starts_in=factories.at_ten(3))
+
+    @cached_property
+    def follower(self) -> Patient:
+        """They were seen today by a doctor whose follow-ups are free."""
+        doctor = factories.doctor(
+            name="Dr. Sarita Malla", slug="sarita-malla", specialty="ENT", room="12", follow_up_days=7
+        )
+        window = factories.window(doctor=doctor, starts_in=timedelta(hours=-1), lasts=timedelta(minutes=80))
+        person = factories.patient(name="Uttam Bhattarai", phone="+919820055555", age=51)
+        factories.seen(window, person, channel="phone")
+        return person
+
+    @cached_property
+    def follow_up_window(self) -> Schedule:
+        doctor = self.follower.bookings.get().schedule.doctor
+        return factories.window(doctor=doctor, starts_in=timedelta(minutes=30), prefix="N")
 
     @cached_property
     def operator(self) -> User:

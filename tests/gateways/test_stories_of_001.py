@@ -1,22 +1,24 @@
 """Document 001's testing checklist, item by item and by its words, with the gateway that it names.
 
 Its "VISE" is a plan that is free with a doctor who looks after the patient, its schedule an exact time.
-The scheduling of the next day has tests of its own, with the weekly hours.
 """
 
-from datetime import timedelta
+from datetime import time, timedelta
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from bookings.models import Booking
 from bookings.states import Status
+from bookings.sweeps import finish_schedules
 from clinic.membership_models import CareRelation
 from clinic.notice_models import Notice
 from payments import gateways
 from payments.models import Customer, Payment
 from schedules.models import Schedule
+from schedules.sweeps import open_ahead
 from tests import factories as f
 from tests.gateways.house import StripeHouse
 from tests.racing import at_once
@@ -156,6 +158,25 @@ def test_webhook_failure_keeps_the_slot_until_the_hold_ends_and_frees_it_then(cl
     house.wait(minutes=15)
     house.work()
     assert (fresh(booking).status, fresh(slot).taken) == (Status.EXPIRED, 0)
+
+
+def test_schedule_auto_creation_next_day():
+    """001 makes the next day's schedule when one ends; here the hours of a week do, ahead of time."""
+    doctor, today = f.doctor(), timezone.localdate()
+    days = [today, today + timedelta(days=1)]
+    for day in days:
+        f.hours(
+            doctor=doctor, weekday=day.weekday(), kind="slot", slot_minutes=20, capacity=1,
+            start_time=time(0, 10), end_time=time(0, 30),
+        )  # fmt: skip
+    open_ahead()
+    tomorrow = Schedule.objects.get(doctor=doctor, date=days[1])
+    assert (tomorrow.hours, tomorrow.status, tomorrow.taken) == ("00:10–00:30", "open", 0)
+    seen = f.hold(f.slot(fee_minor=0))  # of another doctor, wherever on the clock we are
+    f.move_window(seen.schedule, -timedelta(hours=9))
+    finish_schedules()
+    assert (fresh(seen).status, fresh(seen.schedule).status) == (Status.COMPLETED, "finished")
+    assert fresh(tomorrow).status == "open"
 
 
 @pytest.mark.postgres

@@ -70,6 +70,8 @@ NO_PAGES = {
     "checkout-back": 303,  # on to "pay"
     "booking-status": DATA,  # the live part of "booking", without its page
     "booking-return": 303,  # on to "booking"
+    "calendar-file": DATA,
+    "admin:menu": DATA,  # the counts of the menu, without its page
     "theme": DATA,
     "admin:money-export": DATA,  # a file
     "admin:jsi18n": DATA,
@@ -116,6 +118,7 @@ ARGUMENTS = {
     "pay-at-desk": lambda scene: [scene.held.public_id],
     "webhook": lambda scene: ["demo"],
     "booking-status": lambda scene: [scene.confirmed.public_id],
+    "calendar-file": lambda scene: [scene.confirmed.public_id],
     "booking-return": lambda scene: [scene.confirmed.public_id],
     "admin:call-next": lambda scene: [scene.window.pk],
     "admin:desk-move": lambda scene: [scene.confirmed.public_id, "check-in"],
@@ -281,6 +284,7 @@ STOPS = {
         Stop(name="admin:index", who=RECEPTION),
         Stop(name="admin:desk", who=RECEPTION, query=lambda scene: f"?window={scene.window.pk}"),
         Stop(name="admin:walk-in", who=RECEPTION),
+        Stop(name="admin:inbox", who=RECEPTION),
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
         Stop(name="admin:money", who=MANAGER, query=some_days),
         Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),

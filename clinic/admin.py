@@ -24,8 +24,7 @@ from django.utils.translation import gettext_lazy
 from clinic import money
 from clinic.actions import resolve_review
 from clinic.adminsite import Tile, require
-from clinic.forms import MoneyField
-from clinic.membership_models import CareRelation
+from clinic.forms import MoneyField, PatientForm
 from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
 from clinic.notice_models import Notice
 
@@ -223,17 +222,9 @@ class DoctorAdmin(KeptAdmin):
         return money.display(doctor.fee_minor, settings.CLINIC_CURRENCY)
 
 
-class CareRelationInline(admin.TabularInline):
-    """Whose patient this is: what a plan may make free. Without a row of its own to look at."""
-
-    model = CareRelation
-    extra = 1
-    fields = ["doctor"]
-
-
 @admin.register(Patient)
 class PatientAdmin(KeptAdmin):
-    inlines = [CareRelationInline]
+    form = PatientForm
     list_display = ["name", "number", "email", "age", "date_of_birth", "account", "created_at"]
     list_select_related = ["account"]
     list_filter = ["sex", "relationship"]
@@ -248,6 +239,7 @@ class PatientAdmin(KeptAdmin):
         "date_of_birth",
         "age",
         "sex",
+        "looked_after_by",
         "account",
         "relationship",
         "created_at",
@@ -263,6 +255,11 @@ class PatientAdmin(KeptAdmin):
         if request.user.has_perm("clinic.change_patient"):
             return patients
         return patients.filter(bookings__schedule__doctor__user=request.user).distinct()
+
+    @admin.display(description=gettext_lazy("looked after by"))
+    def looked_after_by(self, patient):
+        """For those who only read."""
+        return ", ".join(map(str, Doctor.objects.of_patient(patient))) or "–"
 
     def has_add_permission(self, request):
         """Patients come into being with their first booking."""

@@ -1,4 +1,4 @@
-"""The fields that sign-up asks for beyond e-mail and password, and how money is typed."""
+"""The fields that sign-up asks for beyond e-mail and password, a patient in admin, and how money is typed."""
 
 from django import forms
 from django.conf import settings
@@ -6,6 +6,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from clinic import money
+from clinic.membership_models import CareRelation
+from clinic.models import Doctor
 
 MOST = 2**31 - 1
 """The largest amount that a column holds, in minor units."""
@@ -20,6 +22,31 @@ class SignUpForm(forms.Form):
         """Called by allauth with the saved account."""
         user.name = self.cleaned_data["name"]
         user.save(update_fields=["name"])
+
+
+class PatientForm(forms.ModelForm):
+    """A patient as the desk corrects them, and which doctors look after them."""
+
+    looked_after_by = forms.ModelMultipleChoiceField(
+        Doctor.objects.active().order_by("name"),
+        label=_("Looked after by"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("With these doctors a visit is free on some plans."),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["looked_after_by"].initial = list(Doctor.objects.of_patient(self.instance))
+
+    def _save_m2m(self):
+        """Called by admin once the patient is saved."""
+        super()._save_m2m()
+        doctors = self.cleaned_data["looked_after_by"]
+        offered = self.fields["looked_after_by"].queryset
+        self.instance.care_relations.filter(doctor__in=offered).exclude(doctor__in=doctors).delete()
+        for doctor in doctors:
+            CareRelation.objects.get_or_create(patient=self.instance, doctor=doctor)
 
 
 class MoneyField(forms.DecimalField):

@@ -148,8 +148,8 @@ class CareRelation(models.Model):
     since = models.DateField(_("since"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("doctor who looks after the patient")
-        verbose_name_plural = _("doctors who look after the patient")
+        verbose_name = _("care relation")
+        verbose_name_plural = _("care relations")
         constraints = [models.UniqueConstraint(fields=["doctor", "patient"], name="care_relation_once")]
 
     def __str__(self):

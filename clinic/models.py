@@ -67,6 +67,10 @@ class DoctorQuerySet(LockingQuerySet):
     def active(self):
         return self.filter(is_active=True)
 
+    def of_patient(self, patient):
+        """Who looks after them."""
+        return self.filter(care_relations__patient=patient)
+
     def matching(self, words: str):
         """Doctors whose name or specialty holds every word."""
         found = self

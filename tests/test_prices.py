@@ -461,12 +461,17 @@ def test_reception_does_not_end_memberships_or_write_plans_and_managers_do(clien
     assert (plan.name, plan.rule, plan.free_visits) == ("Standard", "pays", None)
 
 
-def test_reception_says_whose_patient_somebody_is(client):
+def test_reception_says_whose_patient_somebody_is_and_a_doctor_reads_it(client):
     client.force_login(f.staff("Reception"))
-    person, doctor = f.patient(), f.doctor()
-    typed = {
-        "name": person.name, "phone": str(person.phone), "care_relations-TOTAL_FORMS": 1,
-        "care_relations-INITIAL_FORMS": 0, "care_relations-0-doctor": doctor.pk, "care_relations-0-patient": person.pk,
-    }  # fmt: skip
-    assert client.post(f"/admin/clinic/patient/{person.pk}/change/", typed).status_code == 302
-    assert CareRelation.objects.get().doctor == doctor
+    person, before, now = f.patient(), f.doctor(), f.doctor(user=f.staff("Doctor"))
+    f.hold(f.window(doctor=now), person)
+    CareRelation.objects.create(patient=person, doctor=before)
+    address = f"/admin/clinic/patient/{person.pk}/change/"
+    assert str(before) in client.get(address).content.decode()
+    typed = {"name": person.name, "phone": str(person.phone), "looked_after_by": [now.pk]}
+    assert client.post(address, typed).status_code == 302
+    assert [relation.doctor for relation in CareRelation.objects.all()] == [now]
+    client.force_login(now.user)
+    assert str(now) in client.get(address).content.decode()
+    assert client.post(address, typed | {"looked_after_by": []}).status_code == 403
+    assert CareRelation.objects.count() == 1

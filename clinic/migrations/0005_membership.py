@@ -132,8 +132,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "doctor who looks after the patient",
-                "verbose_name_plural": "doctors who look after the patient",
+                "verbose_name": "care relation",
+                "verbose_name_plural": "care relations",
                 "constraints": [
                     models.UniqueConstraint(fields=("doctor", "patient"), name="care_relation_once")
                 ],

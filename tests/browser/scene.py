@@ -279,6 +279,15 @@ class Scene:
         return account
 
     @cached_property
+    def beginner(self) -> User:
+        """A doctor who has had no patient yet."""
+        account = factories.staff(
+            "Doctor", email="beginner@demo.clinic", password=PASSWORD, name="Dr. Ila Rai"
+        )
+        factories.doctor(name=account.name, slug="ila-rai", user=account)
+        return account
+
+    @cached_property
     def operator(self) -> User:
         """Somebody who may do everything."""
         return factories.user(

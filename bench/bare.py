@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q, Sum
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template import Context, Engine
 from django.utils import timezone
@@ -24,7 +24,9 @@ from payments.models import GatewayEvent, Payment, PaymentEvent
 from schedules.models import Schedule
 
 TEMPLATES = Engine(dirs=[Path(__file__).parent / "templates"])
-FRAGMENT, PAGE = (TEMPLATES.get_template(name) for name in ("status.html", "doctor.html"))
+FRAGMENT, PAGE, TIMES = (
+    TEMPLATES.get_template(name) for name in ("status.html", "doctor.html", "times.html")
+)
 
 
 @require_GET
@@ -51,6 +53,20 @@ def doctor(request, slug):
     windows = Schedule.objects.filter(doctor=doctor, date__range=(today, today + timedelta(days=13)))
     windows = windows.exclude(status="cancelled").order_by("starts_at")
     return HttpResponse(PAGE.render(Context({"doctor": doctor, "windows": windows})))
+
+
+@require_GET
+def times(request, slug):
+    """How many exact times are left on each of fourteen days, and those of the first day that has any."""
+    doctor = Doctor.objects.get(slug=slug, is_active=True)
+    today = timezone.localdate()
+    slots = Schedule.objects.filter(doctor=doctor, date__range=(today, today + timedelta(days=13)))
+    slots = slots.exclude(status="cancelled").order_by("starts_at")
+    ahead = slots.filter(status="open", starts_at__gt=timezone.now()).order_by("date")
+    days = list(ahead.values("date").annotate(left=Sum(F("capacity") - F("taken"))))
+    chosen = next(day for day in days if day["left"])
+    shown = {"doctor": doctor, "days": days, "chosen": chosen, "slots": slots.filter(date=chosen["date"])}
+    return HttpResponse(TIMES.render(Context(shown)))
 
 
 @require_POST

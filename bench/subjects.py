@@ -21,6 +21,7 @@ from payments.gateways.signing import sign
 from payments.models import Payment
 from payments.queries import live, with_refund_mark
 from schedules.models import Schedule
+from schedules.states import Kind
 from tests.storms import wire
 
 FEE = 50_000
@@ -43,7 +44,7 @@ class Subject:
 
 def all_subjects(port: int) -> list[Subject]:
     """Each with rows of its own, so that none slows another down."""
-    return [poll_unchanged(), poll_changed(), doctors_page(), *holds(port), settle()]
+    return [poll_unchanged(), poll_changed(), doctors_page(), page_of_exact_times(), *holds(port), settle()]
 
 
 def settle_down() -> None:
@@ -79,6 +80,16 @@ def doctors_page() -> Subject:
     """Fourteen days with a morning and an evening, of which one day is shown."""
     path = f"/doctors/{doctor(windows=28).slug}/"
     return Subject("doctor's page", 0.5, 200, 800, repeated(path), repeated("/bare" + path))
+
+
+def page_of_exact_times() -> Subject:
+    """Fourteen days of twenty-four exact times each, in a clinic of fifty such doctors."""
+    doctors = [doctor(windows=0) for _ in range(50)]
+    for one in doctors:
+        exact_times(one)
+    slug = doctors[-1].slug
+    ours, bare = repeated(f"/doctors/{slug}/"), repeated(f"/bare/times/{slug}/")
+    return Subject("doctor's page, exact times", 0.5, 200, 800, ours, bare)
 
 
 def repeated(path: str, **headers: str) -> Callable[[int], list[bytes]]:
@@ -166,6 +177,21 @@ def window(doctor: Doctor, start: datetime) -> Schedule:
     return Schedule(
         doctor=doctor, date=start.date(), start_time=start.time(), end_time=end.time(), starts_at=start,
         ends_at=end, capacity=1_000_000, prefix=doctor.prefix, fee_minor=FEE, currency="INR",
+    )  # fmt: skip
+
+
+def exact_times(doctor: Doctor) -> None:
+    """Twenty minutes for one patient each, from nine to five, today and thirteen days more; every third is taken."""
+    nine = timezone.localtime().replace(hour=9, minute=0, second=0, microsecond=0)
+    twenty = timedelta(minutes=20)
+    starts = [nine + timedelta(days=day) + n * twenty for day in range(14) for n in range(24)]
+    Schedule.objects.bulk_create(
+        Schedule(
+            doctor=doctor, kind=Kind.SLOT, date=start.date(), start_time=start.time(),
+            end_time=(start + twenty).time(), starts_at=start, ends_at=start + twenty,
+            capacity=1, taken=n % 3 == 0, fee_minor=FEE, currency="INR",
+        )
+        for n, start in enumerate(starts)
     )  # fmt: skip
 
 

@@ -39,18 +39,17 @@ def move_page(request, booking, refusal=None):
     now = timezone.now()
     doctor, path = booking.schedule.doctor, request.path
     days = queries.calendar(
-        doctor, now, request.GET.get("date", ""),
-        address=path, url=lambda schedule: f"{path}?{urlencode({'date': schedule.date, 'to': schedule.pk})}",
+        doctor, now, request.GET.get("date", ""), address=path, picked=request.GET.get("to", ""),
+        url=lambda schedule: f"{path}?{urlencode({'date': schedule.date, 'to': schedule.pk})}",
     )  # fmt: skip
     chosen = next(day for day in days if day.selected)
-    asked = request.GET.get("to", "")
     others = [window for window in chosen.windows if window.pk != booking.schedule_id]
     content = {
         "booking": booking,
         "why_not": why_not_move_own(booking, now),
         "days": days,
         "chosen": chosen,
-        "target": next((window for window in others if str(window.pk) == asked and window.is_bookable), None),
+        "target": next((window for window in others if window.selected and window.is_bookable), None),
         "refusal": refusal,
     }
     return render(request, "bookings/move.html", content, status=refusal.status if refusal else 200)

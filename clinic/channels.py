@@ -50,19 +50,21 @@ class Message:
         return " ".join(part for part in (settings.CLINIC_NAME + ":", *self.lines, self.link) if part)
 
 
+def message_id(key: str) -> str:
+    """The same for the same notice, however often it is sent."""
+    host = urlsplit(settings.SITE_URL).hostname or "localhost"
+    return f"<{sha256(key.encode()).hexdigest()[:32]}@{host}>"
+
+
 def send_email(message: Message, key: str) -> None:
     """One mail, as text and HTML, with its calendar file. A repeated `key` gives the same Message-ID,
     so that a mail that was sent twice can be recognised. Raises NotSent."""
     content = {"message": message, "clinic_name": settings.CLINIC_NAME}
-    host = urlsplit(settings.SITE_URL).hostname or "localhost"
     mail = EmailMultiAlternatives(
         message.subject,
         render_to_string("notices/message.txt", content),
         to=[message.email],
-        headers={
-            "Message-ID": f"<{sha256(key.encode()).hexdigest()[:32]}@{host}>",
-            "Auto-Submitted": "auto-generated",
-        },
+        headers={"Message-ID": message_id(key), "Auto-Submitted": "auto-generated"},
     )
     mail.attach_alternative(render_to_string("notices/message.html", content), "text/html")
     if message.calendar:

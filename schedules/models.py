@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,13 @@ from schedules import closure_models  # noqa: F401  (Django looks for models her
 from schedules.hours_models import WEEKLY
 from schedules.localtime import instant
 from schedules.states import SETTLES, Kind, Mode, Status
+
+
+def selling(now) -> Q:
+    """Open to patients online at `now`: tokens until a little before the end, exact times until the start."""
+    last_end = now + timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
+    in_time = Q(kind=Kind.TOKEN, ends_at__gt=last_end) | Q(kind=Kind.SLOT, starts_at__gt=now)
+    return in_time & Q(status=Status.OPEN)
 
 
 class ScheduleQuerySet(LockingQuerySet):
@@ -100,18 +107,33 @@ class ScheduleQuerySet(LockingQuerySet):
 
     def on_sale(self, now):
         """Windows that patients may book online now, as far as the clock decides it."""
-        last_end = now + timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
-        selling = Q(kind=Kind.TOKEN, ends_at__gt=last_end) | Q(kind=Kind.SLOT, starts_at__gt=now)
-        return self.filter(selling, status=Status.OPEN)
+        return self.filter(selling(now))
 
     def with_places_left(self, now):
         """Windows with a free place for patients online."""
         return self.with_left(now).filter(online_left__gt=0)
 
-    def being_paid(self, now):
-        """Windows in which somebody holds a place and pays for it now."""
-        bookings = self.model._meta.get_field("bookings").related_model
-        return self.filter(Exists(bookings.objects.paying(now).filter(schedule=OuterRef("pk"))))
+    def by_day(self, now, *, can_pay):
+        """Rows of date, places left online (`left`), and how many windows are `selling`, `shut`, or
+        cannot be paid online: what `queries.why_not` says of each window, counted by the database."""
+        on_sale = selling(now)
+        payable = Q() if can_pay else Q(fee_minor=0)
+        shut = Q(status=Status.CLOSED) | Q(status=Status.OPEN, kind=Kind.POOL)
+        return (
+            self.with_left(now)
+            .order_by("date")
+            .values("date")
+            .annotate(
+                left=Sum("online_left", filter=on_sale & payable, default=0),
+                selling=Count("pk", filter=on_sale),
+                unpayable=Count("pk", filter=on_sale & ~payable) if not can_pay else Value(0),
+                shut=Count("pk", filter=shut & Q(ends_at__gt=now)),
+            )
+        )
+
+    def with_held(self, now):
+        """Annotates `held`: somebody holds a place here and pays for it now."""
+        return self.annotate(held=Exists(self._bookings().paying(now).filter(schedule=OuterRef("pk"))))
 
     def about(self, now):
         """Windows that start within the hour, run, or ended lately with nobody saying so."""

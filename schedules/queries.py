@@ -1,10 +1,9 @@
 """What patients see of the windows: which day has places, and why one can't be booked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import groupby
 
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
@@ -18,11 +17,6 @@ from schedules.closure_models import Closure
 from schedules.models import Schedule
 from schedules.opening_rules import DAYS
 from schedules.states import Kind, Status
-
-COLUMNS = (
-    "doctor_id", "kind", "mode", "date", "start_time", "starts_at", "ends_at", "capacity", "taken", "taken_at_desk",
-    "reserved_for_desk", "fee_minor", "currency", "status",
-)  # fmt: skip
 
 
 def payments_ready() -> bool:
@@ -58,10 +52,9 @@ class Window:
     schedule: Schedule
     now: datetime
     can_pay: bool = True
-    held: bool = False
-    """Somebody is paying for the last place."""
     url: str = ""
     """Where choosing it leads: to booking it, unless said."""
+    selected: bool = False
 
     def __getattr__(self, name):
         return getattr(self.schedule, name)
@@ -89,10 +82,12 @@ class Window:
 
     @property
     def state(self) -> str:
-        """What an exact time is, in one word: free, held, past or booked (which is also closed)."""
+        """What an exact time, read `with_held`, is in one word: free, held, past or booked (which is also closed)."""
         if self.is_bookable:
             return "free"
-        return "held" if self.held else "past" if self.why_not_code == "PAST" else "booked"
+        if self.why_not_code == "FULL":
+            return "held" if self.held else "booked"
+        return "past" if self.why_not_code == "PAST" else "booked"
 
 
 @dataclass(frozen=True)
@@ -119,14 +114,20 @@ def times_of(found: list[Window]) -> list[Times]:
 
 @dataclass(frozen=True)
 class Day:
-    """One day of a doctor's calendar."""
+    """One day of a doctor's calendar. Of the chosen one there are the `windows`, of all the counts."""
 
     date: date
-    windows: list[Window]
     is_today: bool
     selected: bool
     url: str
     closed: list[Closure]
+    left: int = 0
+    selling: int = 0
+    unpayable: int = 0
+    shut: int = 0
+    receives: bool = False
+    """Whether there are windows, if only such as are over."""
+    windows: list[Window] = field(default_factory=list)
 
     @property
     def tokens(self) -> list[Window]:
@@ -137,52 +138,32 @@ class Day:
     def times(self) -> list[Times]:
         return times_of(self.windows)
 
-    @cached_property
-    def left(self) -> int:
-        return sum(window.online_left for window in self.windows if window.is_bookable)
+    @property
+    def full(self) -> bool:
+        return bool(self.selling) and not (self.left or self.unpayable)
 
     @property
     def tone(self) -> str:
         if self.left:
             return "free"
-        return "full" if self._code == "FULL" else "over"
+        return "full" if self.full else "over"
 
     @property
     def word(self) -> str:
         """What a small box has room for."""
         if self.left:
             return _("%(left)d left") % {"left": self.left}
-        if self.closed and not self.windows:
+        if self.full:
+            return pgettext("a day", "full")
+        if self.shut or self.unpayable or (self.closed and not self.receives):
             return pgettext("a day", "closed")
-        return {
-            "": "–",
-            "FULL": pgettext("a day", "full"),
-            "PAST": pgettext("a day", "over"),
-        }.get(self._code, pgettext("a day", "closed"))
-
-    @property
-    def _code(self) -> str:
-        codes = {window.why_not_code for window in self.windows}
-        return next(
-            (code for code in ("FULL", "CLOSED", "PAYMENT_NOT_CONFIGURED", "PAST") if code in codes), ""
-        )
+        return pgettext("a day", "over") if self.receives else "–"
 
 
-def windows(
-    schedules, now: datetime, url: Callable[[Schedule], str] = Schedule.get_absolute_url
-) -> list[Window]:
+def windows(schedules, now: datetime) -> list[Window]:
     """Schedules, read `with_left`, as patients see them."""
     ready = payments_ready()
-    return [Window(schedule, now, ready, url=url(schedule)) for schedule in schedules]
-
-
-def mark_held(found: list[Window], now: datetime) -> list[Window]:
-    """The same windows; exact times that somebody is paying for say so."""
-    gone = [window.pk for window in found if window.kind == Kind.SLOT and window.why_not_code == "FULL"]
-    held = (
-        set(Schedule.objects.filter(pk__in=gone).being_paid(now).values_list("pk", flat=True)) if gone else ()
-    )
-    return [replace(window, held=window.pk in held) for window in found]
+    return [Window(schedule, now, ready, url=schedule.get_absolute_url()) for schedule in schedules]
 
 
 def calendar(
@@ -192,29 +173,33 @@ def calendar(
     *,
     address: str = "",
     url: Callable[[Schedule], str] = Schedule.get_absolute_url,
+    picked: str = "",
 ) -> list[Day]:
     """A doctor's next 14 days. The chosen one is `wanted` (an ISO date), else the first with a place.
 
-    Days link to `address`, windows to `url` of each: the doctor's page and booking, unless said.
+    Days link to `address`, windows to `url` of each: the doctor's page and booking, unless said. The
+    window with the key `picked` is selected. Two statements, however many windows there are.
     """
     today = timezone.localdate(now)
     dates = [today + timedelta(days=n) for n in range(DAYS)]
-    rows = doctor.schedules.standing().between(dates[0], dates[-1]).only(*COLUMNS).order_by("starts_at")
-    rows = rows.with_left(now)
-    by_date = {day: list(found) for day, found in groupby(windows(rows, now, url), key=lambda w: w.date)}
-    for window in (window for found in by_date.values() for window in found):
-        window.schedule.doctor = doctor
+    rows, can_pay = doctor.schedules.standing(), payments_ready()
+    counted = {row.pop("date"): row for row in rows.between(dates[0], dates[-1]).by_day(now, can_pay=can_pay)}
+    chosen, address = chosen_day(counted, dates, wanted), address or doctor.get_absolute_url()
+    shown = rows.between(chosen, chosen).order_by("starts_at").with_left(now).with_held(now)
+    for row in shown:
+        row.doctor = doctor
+    shown = [Window(row, now, can_pay, url(row), selected=str(row.pk) == picked) for row in shown]
     closures = list(Closure.objects.for_doctor(doctor).between(dates[0], dates[-1]))
-    chosen, address = chosen_day(by_date, dates, wanted), address or doctor.get_absolute_url()
-    by_date[chosen] = mark_held(by_date.get(chosen, []), now)
     return [
         Day(
             date=day,
-            windows=by_date.get(day, []),
             is_today=day == today,
             selected=day == chosen,
-            url=f"{address}?date={day}" if by_date.get(day) else "",
+            url=f"{address}?date={day}" if day in counted else "",
             closed=[closure for closure in closures if closure.is_on(day)],
+            receives=day in counted,
+            windows=shown if day == chosen else [],
+            **counted.get(day, {}),
         )
         for day in dates
     ]
@@ -225,11 +210,11 @@ def closures_of(days: list[Day]) -> list[Closure]:
     return list(dict.fromkeys(closure for day in days for closure in day.closed))
 
 
-def chosen_day(by_date: dict[date, list[Window]], dates: list[date], wanted: str) -> date:
+def chosen_day(counted: dict[date, dict], dates: list[date], wanted: str) -> date:
     """The date that was asked for; else the first with a place, else with a window, else today."""
     asked = [day for day in dates if day.isoformat() == wanted]
-    free = [day for day in dates if any(window.is_bookable for window in by_date.get(day, []))]
-    return [*asked, *free, *by_date, dates[0]][0]
+    free = [day for day, counts in counted.items() if counts["left"]]
+    return [*asked, *free, *counted, dates[0]][0]
 
 
 def window(schedule_id: int, now: datetime) -> Window | None:

@@ -24,6 +24,12 @@ def clinic_time(value):
 
 
 @register.filter(expects_localtime=True)
+def clock(value):
+    """The same as an element that machines read too. A page may have dozens."""
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), clinic_time(value))
+
+
+@register.filter(expects_localtime=True)
 def clinic_day(value):
     """ "Monday 24 November"; the year only where it isn't this one."""
     if not value:

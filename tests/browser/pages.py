@@ -68,6 +68,8 @@ NO_PAGES = {
     "admin:payments_refund_hand_back": POSTED,
     "admin:settlement-apply": POSTED,
     "checkout-back": 303,  # on to "pay"
+    "calendar-file": DATA,  # a file
+    "admin:menu": DATA,  # the menu of every page of admin, which asks for itself
     "booking-status": DATA,  # the live part of "booking", without its page
     "booking-return": 303,  # on to "booking"
     "calendar-file": DATA,
@@ -86,6 +88,7 @@ NO_PAGES = {
     **{f"admin:bookings_booking_{verb}": NOBODY for verb in ("add", "delete")},
     **{f"admin:payments_*_{verb}": NOBODY for verb in ("add", "delete")},
     **{f"admin:clinic_reviewitem_{verb}": NOBODY for verb in ("add", "delete")},
+    **{f"admin:clinic_notice_{verb}": NOBODY for verb in ("add", "delete")},
     **{f"admin:clinic_patient_{verb}": NOBODY for verb in ("add", "delete")},
     **{
         f"admin:clinic_{kept}_delete": NOBODY
@@ -120,6 +123,7 @@ ARGUMENTS = {
     "booking-status": lambda scene: [scene.confirmed.public_id],
     "calendar-file": lambda scene: [scene.confirmed.public_id],
     "booking-return": lambda scene: [scene.confirmed.public_id],
+    "calendar-file": lambda scene: [scene.confirmed.public_id],
     "admin:call-next": lambda scene: [scene.window.pk],
     "admin:desk-move": lambda scene: [scene.confirmed.public_id, "check-in"],
     "admin:view_on_site": lambda scene: [1, 1],
@@ -224,6 +228,11 @@ def some_days(scene: Scene) -> str:
     return f"?{presets(timezone.localdate())[2][1].query}"
 
 
+def some_news(scene: Scene) -> str:
+    """The front office was told of a booking, of a place that was lost, and of something to look at."""
+    return f"?{scene.confirmed.pk}&{scene.overflow.pk}&{scene.review.pk}"
+
+
 def rows_of(what: str) -> Callable[[Scene], str]:
     return lambda scene: f"{some_days(scene)}&what={what}"
 
@@ -283,6 +292,7 @@ STOPS = {
         Stop(name="mfa_generate_recovery_codes", who=SECURED),
         Stop(name="admin:index", who=RECEPTION),
         Stop(name="admin:desk", who=RECEPTION, query=lambda scene: f"?window={scene.window.pk}"),
+        Stop(name="admin:inbox", who=RECEPTION, query=some_news),
         Stop(name="admin:walk-in", who=RECEPTION),
         Stop(name="admin:inbox", who=RECEPTION),
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
@@ -505,6 +515,8 @@ MORE = {
         arguments=lambda scene: [scene.surplus.pk],
     ),
     "index, doctor": Stop(name="admin:index", who="doctor@demo.clinic"),
+    "inbox, nothing": Stop(name="admin:inbox", who="beginner@demo.clinic"),
+    "inbox, all read": Stop(name="admin:inbox", who=MANAGER, then=press("Mark all as read")),
     "desk, doctor": Stop(name="admin:desk", who="doctor@demo.clinic"),
     "settlement, looked through": Stop(name="admin:settlement", who=MANAGER, then=look_through("200.00")),
     "settlement, wrong": Stop(name="admin:settlement", who=MANAGER, then=look_through("-200.00")),

@@ -349,6 +349,15 @@ class Scene:
         return factories.window(doctor=doctor, starts_in=timedelta(minutes=30), prefix="N")
 
     @cached_property
+    def beginner(self) -> User:
+        """A doctor who has had no patient yet."""
+        account = factories.staff(
+            "Doctor", email="beginner@demo.clinic", password=PASSWORD, name="Dr. Ila Rai"
+        )
+        factories.doctor(name=account.name, slug="ila-rai", user=account)
+        return account
+
+    @cached_property
     def operator(self) -> User:
         """Somebody who may do everything."""
         return factories.user(

@@ -18,9 +18,9 @@ import django
 
 from tests.gateways import stripe_server
 from tests.services import free_port
-from tests.storms import site, soaking
+from tests.storms import killing, site, soaking
 
-SCENARIOS = "free", "held", "slot", "unreserved", "copies", "soak"
+SCENARIOS = "free", "held", "slot", "unreserved", "copies", "soak", "killed"
 WITHOUT_LOCK = "tests/storms/without_lock.py"
 
 
@@ -37,11 +37,15 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=7200, help="for which a soak makes payments at most")
     parser.add_argument("--plant", action="store_true", help="a soak's negative control")
+    parser.add_argument("--items", type=int, default=100, help="that are due while workers are killed")
+    parser.add_argument("--planted", default="", help="a bug of theirs: forgetful, unclaimed")
     asked = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and tidy up
     if asked.scenario == "soak":
         return soaking.main(asked.payments, seconds=asked.seconds, plant=asked.plant)
+    if asked.scenario == "killed":
+        return killing.main(asked.items, planted=asked.planted)
     with ExitStack() as services:
         folder = Path(services.enter_context(tempfile.TemporaryDirectory(prefix="clinic-storm-")))
         port = free_port()

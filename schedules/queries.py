@@ -120,7 +120,7 @@ class Day:
     is_today: bool
     selected: bool
     url: str
-    closed: list[Closure]
+    closed: list[Closure] = field(default_factory=list)
     left: int = 0
     selling: int = 0
     unpayable: int = 0

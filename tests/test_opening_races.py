@@ -62,7 +62,7 @@ def test_six_workers_open_ten_doctors_and_nothing_twice():
     for _n in range(10):
         a_week_of_slots(f.doctor())
     results = at_once(*[sweeps.open_ahead] * 6)
-    assert sum(results) == Schedule.objects.count() > 10 * 13 * 9
+    assert sum(results) == Schedule.objects.count() >= 10 * 13 * 9  # today's may be over
     assert violations() == {}
 
 

@@ -72,8 +72,6 @@ NO_PAGES = {
     "admin:menu": DATA,  # the menu of every page of admin, which asks for itself
     "booking-status": DATA,  # the live part of "booking", without its page
     "booking-return": 303,  # on to "booking"
-    "calendar-file": DATA,
-    "admin:menu": DATA,  # the counts of the menu, without its page
     "theme": DATA,
     "admin:money-export": DATA,  # a file
     "admin:jsi18n": DATA,
@@ -123,7 +121,6 @@ ARGUMENTS = {
     "booking-status": lambda scene: [scene.confirmed.public_id],
     "calendar-file": lambda scene: [scene.confirmed.public_id],
     "booking-return": lambda scene: [scene.confirmed.public_id],
-    "calendar-file": lambda scene: [scene.confirmed.public_id],
     "admin:call-next": lambda scene: [scene.window.pk],
     "admin:desk-move": lambda scene: [scene.confirmed.public_id, "check-in"],
     "admin:view_on_site": lambda scene: [1, 1],
@@ -295,7 +292,6 @@ STOPS = {
         Stop(name="admin:inbox", who=RECEPTION, query=some_news),
         Stop(name="admin:walk-in", who=RECEPTION),
         Stop(name="admin:inbox", who=RECEPTION),
-        booking("walk_in", RECEPTION, "admin:walk-in-done"),
         Stop(name="admin:money", who=MANAGER, query=some_days),
         Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
         booking("owing", RECEPTION, "admin:take-payment"),

@@ -42,8 +42,8 @@ def test_two_visits_change_places():
     """Each locks both windows, and both in one order: nobody waits for the other for ever. Without the
     locks PostgreSQL itself finds the deadlock, so this has no negative control; the next one has."""
     one, other = windows(2, 2)
-    meeting = Meeting(2, patience=0.3)
-    results = at_once(move(f.paid(one), other), move(f.paid(other), one), meeting=meeting)
+    here = Meeting(2, patience=0.3)
+    results = at_once(move(f.paid(one), other), move(f.paid(other), one), meeting=here)
     assert said(results) == {"confirmed": 2} and healthy()
 
 

@@ -42,6 +42,10 @@ class Profile:
     about: str
     kept_for_desk: int = 0
     follow_up_days: int = 0
+    slot_minutes: int = 0
+    """So long is each exact time; 0: numbers."""
+    by_video: tuple = ()
+    """Those of `hours` in which patients are seen by video."""
 
     @property
     def slug(self) -> str:
@@ -99,9 +103,10 @@ DOCTORS = [
     Profile(
         "Dr. Pemba Sherpa", "Orthopaedics", "MBBS, MS (Orthopaedics), Fellowship in Spine Surgery",
         "Nepali, Hindi, English",
-        1200, 8, (EARLY,), ALTERNATE,
+        1200, 8, (EARLY, LATE), ALTERNATE,
         "Second opinions on operations, and everything that can be done before one. "
-        "Allow half an hour, and bring all your films.",
+        "Half an hour is yours alone: bring all your films, or hold them to the camera in the evening.",
+        slot_minutes=30, by_video=(LATE,),
     ),
 ]  # fmt: skip
 

@@ -16,6 +16,7 @@ from schedules.closure_models import Closure
 from schedules.hours_models import WEEKLY, WeeklyHours
 from schedules.models import Schedule
 from schedules.opening_steps import open_ahead
+from schedules.states import Kind, Mode
 
 MARK = "demo"
 """`Schedule.opened_from` of what `demo` opened by hand; with `PLAYED`, its day was played already."""
@@ -90,7 +91,10 @@ def _beside(wanted: Hours, now: datetime, known: list[Hours]) -> Hours | None:
 
 
 def behind(profile: Profile, now: datetime, known: list[Hours]) -> list[Hours]:
-    """Regular hours of the last days that are over, except where something stands."""
+    """Regular hours of the last days that are over, except where something stands; of those who see
+    patients in turn."""
+    if profile.slot_minutes:
+        return []
     days = (now.date() - timedelta(days=n) for n in range(DAYS_BACK + 1))
     over = (hours for day in days for hours in regular(profile, day) if hours.ends <= now)
     return [hours for hours in over if not any(hours.overlaps(other) for other in known)]
@@ -137,7 +141,10 @@ def add_week(doctor: Doctor, profile: Profile, today: date) -> None:
             weekday=weekday,
             start_time=start,
             end_time=end,
-            capacity=profile.capacity,
+            kind=Kind.SLOT if profile.slot_minutes else Kind.TOKEN,
+            slot_minutes=profile.slot_minutes or None,
+            mode=Mode.VIDEO if (start, end) in profile.by_video else Mode.IN_PERSON,
+            capacity=1 if profile.slot_minutes else profile.capacity,
             reserved_for_desk=profile.kept_for_desk,
             effective_from=today,
         )

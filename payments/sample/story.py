@@ -11,12 +11,15 @@ from itertools import chain, cycle
 from uuid import uuid4
 
 from django.conf import settings
+from django.utils import timezone
 
 from bookings import actions, desk, steps
 from bookings.models import Booking
-from bookings.states import Channel, Status
+from bookings.states import Channel as Booked
+from bookings.states import Status
 from bookings.steps import Guest
 from clinic.models import Patient, User
+from clinic.notice_models import Channel, Notice, State
 from clinic.transactions import action
 from payments import actions as pay
 from payments import counter, gateways
@@ -44,12 +47,19 @@ def tell(opened: list[Schedule], now: datetime, *, first_time: bool) -> None:
             own, family = (family, []) if window.doctor.slug == "ananya-iyer" else ([], family)
             play_past(window.pk, 5 + window.pk % 3, chain(own, patients), reception)
         elif days < 5 and window.pk not in played:
-            play_ahead(
-                window.pk, round(window.capacity * (5 - days) / 12) + window.pk % 3, patients, reception
-            )
+            booked = round(window.capacity * (5 - days) / 12) + window.pk % 3
+            play_ahead(window.pk, min(booked, window.capacity), patients, reception)
     if first_time:
         mother, child = Patient.objects.filter(account__email="patient@demo.clinic").order_by("pk")
         book_online(next_free("kavita-deshpande", now), child, account=mother.account)
+    nobody_is_written_to(now)
+
+
+def nobody_is_written_to(now: datetime) -> None:
+    """The sample's patients have no mailbox, and what came before today was read."""
+    Notice.objects.to_send(now + timedelta(days=30)).update(status=State.DROPPED)
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    Notice.objects.unread().filter(channel=Channel.INBOX, due_at__lt=midnight).update(read_at=now)
 
 
 def next_free(slug: str, now: datetime) -> Schedule:
@@ -87,7 +97,7 @@ def busy(window, patients, reception, mother, now) -> None:
 def quiet(window, patients, reception, mother, now) -> None:
     """Four places of twenty, and one patient who was better before her turn came: her money goes back."""
     fill(window, 5, patients, reception, now)
-    better = Booking.objects.filter(schedule=window, channel=Channel.ONLINE).order_by("queue_number").last()
+    better = Booking.objects.filter(schedule=window, channel=Booked.ONLINE).order_by("queue_number").last()
     if better:
         actions.cancel(better.pk, actor=reception, reason="Called: the fever is gone.")
     serve(window, 1, reception, now)
@@ -216,7 +226,7 @@ def sell(window: Schedule, patient: Patient, at: datetime, reception: User, meth
         window,
         patient,
         now=at,
-        channel=Channel.WALK_IN,
+        channel=Booked.WALK_IN,
         price_minor=window.fee_minor,
         booked_by=patient.account,
     )

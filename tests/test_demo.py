@@ -185,6 +185,14 @@ def test_it_refuses_without_the_gateway_that_it_pays_on(settings):
     assert not Doctor.objects.exists()
 
 
+@pytest.mark.django_db
+def test_it_says_that_its_guests_need_no_plan(settings):
+    settings.DEBUG, settings.CLINIC_REQUIRES_MEMBERSHIP = True, True
+    with pytest.raises(CommandError, match="has guests"):
+        call_command("demo")
+    assert not Doctor.objects.exists()
+
+
 # --- Afresh -------------------------------------------------------------------------------
 
 

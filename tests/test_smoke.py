@@ -110,6 +110,14 @@ def test_where_real_money_moves_it_does_nothing(settings, live):
     assert not Doctor.objects.exists() and not Schedule.objects.exists()
 
 
+@pytest.mark.django_db
+def test_where_only_members_book_it_says_so_before_it_begins(settings):
+    settings.CLINIC_REQUIRES_MEMBERSHIP = True
+    with pytest.raises(CommandError, match="as a guest"):
+        call_command("smoke", base_url="http://127.0.0.1:9")
+    assert not Doctor.objects.exists()
+
+
 def test_what_a_killed_walk_left_is_cleaned_up_by_the_next(site, worker, capsys):
     doctor = factories.doctor(slug=smoke.SLUG, prefix="T")
     left = factories.paid(factories.window(doctor=doctor))

@@ -114,3 +114,17 @@ def test_the_waiting_rooms_board_follows_the_calls(open_page):
     desk.goto(f"/admin/desk/?window={window.pk}")
     desk.get_by_role("button", name="Call next").click()
     expect(people.row(board, "Dr. Leena Das")).to_contain_text("Q1", timeout=10_000)
+
+
+def test_who_is_chosen_decides_what_the_button_takes_and_free_is_free(open_page, scene):
+    page = open_page(RECEPTION, device=DESK)
+    page.goto(f"/admin/walk-in/?window={scene.follow_up_window.pk}")
+    page.get_by_label("Phone").fill(str(scene.follower.phone))
+    expect(page.get_by_role("button", name="Free: give the number")).to_be_visible()
+    page.get_by_role("radio", name="Someone new").check()
+    expect(page.get_by_role("button", name="Take ₹500")).to_be_visible()
+    page.get_by_role("radio", name="Uttam Bhattarai").check()
+    page.get_by_role("button", name="Free: give the number").click()
+    expect(page.get_by_text("Nothing to pay: follow-up until")).to_be_visible()
+    booking = scene.follow_up_window.bookings.get()
+    assert (booking.patient, booking.price_minor, booking.status) == (scene.follower, 0, Status.CONFIRMED)

@@ -26,6 +26,8 @@ class Command(BaseCommand):
             raise CommandError("DEBUG is off here, as in a real clinic. The demo needs DEBUG=1.")
         if "demo" not in settings.PAYMENT_GATEWAYS:
             raise CommandError("The demo pays on its own gateway: add demo to PAYMENT_GATEWAYS.")
+        if settings.CLINIC_REQUIRES_MEMBERSHIP:
+            raise CommandError("The sample clinic has guests: load it without CLINIC_REQUIRES_MEMBERSHIP.")
         refuse_strangers()
         if reset:
             wipe()

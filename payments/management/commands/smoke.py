@@ -50,6 +50,10 @@ class Command(BaseCommand):
 
     def handle(self, *, base_url, gateway, wait, patience, **options):
         """One line a step, exit code 1 at the first that fails. It cleans up however it ends."""
+        if settings.CLINIC_REQUIRES_MEMBERSHIP:
+            raise CommandError(
+                "It walks as a guest. Switch CLINIC_REQUIRES_MEMBERSHIP off for as long as it walks."
+            )
         paying = gateway_in_test_mode(gateway)
         doctor = open_doctor()
         self.base, self.walk, self.patience = base_url.rstrip("/"), Walk(base_url), patience

@@ -34,7 +34,8 @@ def inbox(request):
 @require_safe
 def menu(request):
     """The menu's counts anew, for pages that stay open."""
-    here = {"here": request.GET.get("at", "")}
+    at = request.GET.get("at", "")
+    here = {"here": at, "path": at.partition("?")[0]}
     return render(request, "admin/base_site.html#rooms", admin.site.each_context(request) | here)
 
 

@@ -89,7 +89,7 @@ def status(request, public_id):
     if ticket.version == request.GET.get("seen") and not ticket.is_over:
         return HttpResponse(status=204)
     code = HTMX_STOP_POLLING if ticket.is_over else 200
-    return render(request, "payments/booking.html#live", {"ticket": ticket}, status=code)
+    return render(request, "payments/booking.html#news", {"ticket": ticket}, status=code)
 
 
 @private

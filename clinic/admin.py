@@ -26,7 +26,7 @@ from clinic.actions import resolve_review
 from clinic.adminsite import Tile, require
 from clinic.forms import MoneyField, PatientForm
 from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
-from clinic.notice_models import Notice
+from clinic.notice_models import KINDS, Notice
 
 
 def spelled(phone) -> str:
@@ -358,13 +358,28 @@ class ReviewItemAdmin(ReadableAdmin):
         )  # fmt: skip
 
 
+class NoticeKind(admin.SimpleListFilter):
+    title = gettext_lazy("what")
+    parameter_name = "kind"
+
+    def lookups(self, request, model_admin):
+        return KINDS.items()
+
+    def queryset(self, request, queryset):
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @admin.register(Notice)
 class NoticeAdmin(ReadableAdmin):
-    list_display = ["kind", "recipient", "channel", "status", "due_at", "sent_at", "tries"]
-    list_filter = ["status", "channel", "recipient", "kind"]
+    list_display = ["what", "recipient", "channel", "status", "due_at", "sent_at", "tries"]
+    list_filter = ["status", NoticeKind, "recipient"]
     date_hierarchy = "created_at"
     list_per_page = 50
-    fields = ["kind", "recipient", "channel", "status", "created_at", "due_at", "sent_at", "tries", "error"]
+    fields = ["what", "recipient", "channel", "status", "created_at", "due_at", "sent_at", "tries", "error"]
+
+    @admin.display(description=gettext_lazy("what"), ordering="kind")
+    def what(self, notice):
+        return notice.what
 
 
 def count_open(request):

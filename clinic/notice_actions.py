@@ -90,7 +90,7 @@ def give_up(notice: Notice, why: str) -> None:
             _(
                 "To the %(who)s, about “%(what)s”. The server said: %(why)s. Tell them another way, and correct the address."
             )
-            % {"who": notice.get_recipient_display(), "what": notice.kind, "why": why},
+            % {"who": notice.get_recipient_display(), "what": notice.what, "why": why},
             reverse("admin:clinic_notice_change", args=[notice.pk]),
         )
 

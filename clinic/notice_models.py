@@ -28,6 +28,21 @@ class State(TextChoices):
 
 WAITING = (State.DUE, State.SENDING)
 
+KINDS = {
+    "visit-confirmed": _("new booking"),
+    "visit-moved": _("visit moved"),
+    "visit-cancelled": _("visit cancelled"),
+    "visit-lapsing": _("hold about to lapse"),
+    "visit-lapsed": _("hold lapsed"),
+    "visit-overflow": _("paid, but no place was left"),
+    "visit-reminder24": _("reminder, a day before"),
+    "visit-reminder2": _("reminder, two hours before"),
+    "refund-sent": _("refund sent"),
+    "payout-done": _("payout made"),
+    "review-raised": _("something to look at"),
+}
+"""What staff call them."""
+
 
 class NoticeQuerySet(models.QuerySet):
     def to_send(self, now):
@@ -94,4 +109,8 @@ class Notice(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.kind} · {self.get_recipient_display()} · {self.get_channel_display()}"
+        return f"{self.what} · {self.get_recipient_display()} · {self.get_channel_display()}"
+
+    @property
+    def what(self) -> str:
+        return str(KINDS.get(self.kind, self.kind))

@@ -1,8 +1,10 @@
 """What people are told: once for each fact, by a real mail server on loopback, and nothing that is not true any more."""
 
 import email
+import re
 from datetime import timedelta
 from email import policy
+from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -13,9 +15,10 @@ from icalendar import Calendar
 from bookings import actions, desk
 from bookings import sweeps as booking_sweeps
 from bookings.models import Booking
+from bookings.notice_words import PATIENT
 from clinic import notice_actions
 from clinic.models import ReviewItem
-from clinic.notice_models import Channel, Notice, Recipient, State
+from clinic.notice_models import KINDS, Channel, Notice, Recipient, State
 from clinic.notice_sweeps import send_notices
 from payments import sweeps
 from payments.management.commands.check_invariants import violations
@@ -352,6 +355,17 @@ def test_the_menu_counts_again_while_a_page_stays_open(client, window):
     assert '<span class="rooms-count">1</span>' in client.get(menu).content.decode()
 
 
+def test_the_menu_still_says_where_one_is_when_it_has_counted_again(client, window):
+    client.force_login(f.staff("Reception"))
+    desk = reverse("admin:desk")
+    for at in (desk, f"{desk}?window={window.pk}", f"{desk}?window={window.pk}&x=ü"):
+        page = client.get(at).content.decode()
+        again = client.get(reverse("admin:menu"), {"at": at}).content.decode()
+        for menu in (page, again):
+            [here] = re.findall(r'href="([^"]*)" aria-current="page"', menu)
+            assert here == desk
+
+
 def test_something_to_look_at_is_told_to_the_front_office_once(post, settings):
     settings.FRONT_OFFICE_EMAIL = "desk@clinic.example"
     for _time in range(2):
@@ -377,3 +391,12 @@ def test_the_page_offers_the_visit_for_the_calendar(client, window):
 def test_a_place_that_is_only_held_is_no_visit_yet(client, window):
     booking = f.hold(window)
     assert client.get(reverse("calendar-file", args=[booking.public_id])).status_code == 404
+
+
+def test_every_notice_has_a_name_that_staff_understand():
+    root = Path(__file__).resolve().parent.parent
+    code = "".join(
+        path.read_text() for app in ("clinic", "bookings", "payments") for path in (root / app).glob("*.py")
+    )
+    written = {*re.findall(r'"((?:visit|refund|payout|review)-[a-z0-9]+)"', code)}
+    assert written == {*KINDS} and {*PATIENT} <= {*KINDS}

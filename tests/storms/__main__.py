@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--gateway", choices=["demo", "stripe"], default="demo")
     parser.add_argument("--without-lock", action="store_true", help="the negative control")
     parser.add_argument(
-        "--payments", type=int, default=int(os.environ.get("SOAK_PAYMENTS", "200")), help="of a soak"
+        "--payments", type=int, default=int(os.environ.get("SOAK_PAYMENTS", "80")), help="of a soak"
     )
     parser.add_argument("--seconds", type=float, default=7200, help="for which a soak makes payments at most")
     parser.add_argument("--plant", action="store_true", help="a soak's negative control")

@@ -18,7 +18,7 @@ from tests.storms import site
 pytestmark = pytest.mark.storm
 OF_A_BUSY_DATABASE = re.compile("lock timeout|database is locked|webhook-processing|Service Unavailable")
 """A webhook that waited too long for a window is kept, and settled by a worker."""
-PAYMENTS = int(os.environ.get("SOAK_PAYMENTS", "200"))
+PAYMENTS = int(os.environ.get("SOAK_PAYMENTS", "80"))
 
 
 @pytest.fixture(scope="module")

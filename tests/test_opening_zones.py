@@ -171,7 +171,7 @@ def test_patients_see_a_token_window_as_past_half_an_hour_before_its_end(zone, n
     open_all(doctor, morning_of(day, here))
     last = datetime(day.year, day.month, day.day, 11, 30, tzinfo=here).astimezone(UTC)
     for now, code in ((last - timedelta(seconds=1), ""), (last, "PAST")):
-        today = queries.calendar(doctor, now)[0]
+        today = queries.calendar(doctor, now, day.isoformat())[0]
         assert today.date == day and today.is_today
         assert [window.why_not_code for window in today.windows] == [code]
 

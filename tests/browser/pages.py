@@ -291,7 +291,7 @@ STOPS = {
         Stop(name="admin:desk", who=RECEPTION, query=lambda scene: f"?window={scene.window.pk}"),
         Stop(name="admin:inbox", who=RECEPTION, query=some_news),
         Stop(name="admin:walk-in", who=RECEPTION),
-        Stop(name="admin:inbox", who=RECEPTION),
+        booking("walk_in", RECEPTION, "admin:walk-in-done"),
         Stop(name="admin:money", who=MANAGER, query=some_days),
         Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
         booking("owing", RECEPTION, "admin:take-payment"),

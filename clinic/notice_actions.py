@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from traceback import extract_tb
 
 from django.conf import settings
 from django.db.models import F
@@ -52,8 +53,7 @@ def send(notice: Notice) -> bool:
     if not mine.update(status=State.SENDING, tries=F("tries") + 1, due_at=now + LEASE):
         return False
     try:
-        message = messages_of([notice]).get(notice.pk)
-        sent = message is not None and not message.moot and _carry(notice, message)
+        sent = _told(notice)
     except NotSent as error:
         log.warning("notice-not-sent", extra={"notice": notice.pk, "why": str(error)})
         if error.retryable and notice.tries + 1 < TRIES:
@@ -65,6 +65,20 @@ def send(notice: Notice) -> bool:
     done = {"status": State.SENT, "sent_at": timezone.now()} if sent else {"status": State.DROPPED}
     Notice.objects.sending().filter(pk=notice.pk).update(**done)
     return True
+
+
+def _told(notice: Notice) -> bool:
+    """Finds the words and sends them; False where there is nothing to say or nowhere to. Raises NotSent."""
+    try:
+        message = messages_of([notice]).get(notice.pk)
+        return message is not None and not message.moot and _carry(notice, message)
+    except NotSent:
+        raise
+    except Exception as error:  # an address that no mail may hold, or our bug: it may not be tried for ever
+        line = extract_tb(error.__traceback__)[-1]  # and not its words, which may quote the address
+        why = f"{type(error).__name__} in {line.name}, line {line.lineno}"
+        log.error("notice-broken", extra={"notice": notice.pk, "why": why})
+        raise NotSent(type(error).__name__, retryable=True) from error
 
 
 def _carry(notice: Notice, message: Message) -> bool:

@@ -279,6 +279,16 @@ def test_after_eight_tries_a_person_is_asked(window, post):
     assert hers().status == State.FAILED and ReviewItem.objects.open().exists()
 
 
+def test_an_address_that_no_mail_may_hold_ends_with_a_person_too(window, post):
+    f.paid(window, f.guest(email="meera@example.org\nBcc: all@example.org"))
+    for _time in range(notice_actions.TRIES):
+        Notice.objects.filter(pk=hers().pk).update(due_at=timezone.now())
+        send_notices()
+    assert hers().status == State.FAILED and not post.to(HERS)
+    item = ReviewItem.objects.get(key=f"notice:{hers().pk}")
+    assert "new booking" in item.explanation and "meera" not in item.explanation
+
+
 def test_a_sender_that_died_loses_nothing_and_repeats_under_the_same_message_id(window, post):
     visit(window)
     notice = hers()

@@ -124,7 +124,15 @@ def reconciled(since, *options: str) -> dict:
 
 def differences(gateway: str, since) -> list[dict]:
     found = Comparison(gateway, since, timezone.now()).differences()
-    return [{"fact": str(each.fact), "name": each.name, "in_review": each.in_review} for each in found]
+    return [
+        {
+            "fact": str(each.fact),
+            "name": each.name,
+            "payment": each.payment.gateway_payment if each.payment else each.name,
+            "in_review": each.in_review,
+        }
+        for each in found
+    ]
 
 
 def verdict(stand_ins, since) -> dict:

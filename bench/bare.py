@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 from bookings.models import Booking, BookingEvent
 from clinic.models import Doctor, Patient
 from payments.models import GatewayEvent, Payment, PaymentEvent
+from schedules.closure_models import Closure
 from schedules.models import Schedule
 
 TEMPLATES = Engine(dirs=[Path(__file__).parent / "templates"])
@@ -47,12 +48,18 @@ def status(request, public_id):
 
 @require_GET
 def doctor(request, slug):
-    """A doctor's windows of fourteen days."""
+    """A doctor's windows of fourteen days, and what is closed."""
     doctor = Doctor.objects.get(slug=slug, is_active=True)
     today = timezone.localdate()
     windows = Schedule.objects.filter(doctor=doctor, date__range=(today, today + timedelta(days=13)))
     windows = windows.exclude(status="cancelled").order_by("starts_at")
-    return HttpResponse(PAGE.render(Context({"doctor": doctor, "windows": windows})))
+    content = {"doctor": doctor, "windows": windows, "closures": closed(doctor, today)}
+    return HttpResponse(PAGE.render(Context(content)))
+
+
+def closed(doctor, today):
+    either = Q(doctor=None) | Q(doctor=doctor)
+    return Closure.objects.filter(either, first_day__lte=today + timedelta(days=13), last_day__gte=today)
 
 
 @require_GET
@@ -66,7 +73,7 @@ def times(request, slug):
     days = list(ahead.values("date").annotate(left=Sum(F("capacity") - F("taken"))))
     chosen = next(day for day in days if day["left"])
     shown = {"doctor": doctor, "days": days, "chosen": chosen, "slots": slots.filter(date=chosen["date"])}
-    return HttpResponse(TIMES.render(Context(shown)))
+    return HttpResponse(TIMES.render(Context(shown | {"closures": closed(doctor, today)})))
 
 
 @require_POST

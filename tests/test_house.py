@@ -27,7 +27,9 @@ LAYERS = [
 ]  # fmt: skip
 """Inside an app, a module imports only from its own layer and those above. `desk_queries` is a `queries`."""
 
-ASSEMBLY = {"clinic.settings", "clinic.urls", "clinic.api", "clinic.wsgi"} | {f"{app}.apps" for app in APPS}
+ASSEMBLY = {"clinic.settings", "clinic.wiring", "clinic.urls", "clinic.api", "clinic.wsgi"} | {
+    f"{app}.apps" for app in APPS
+}
 """Modules that put the house together."""
 
 TOP_LEVEL = {

@@ -24,7 +24,7 @@ def ics(booking: Booking, now: datetime) -> bytes:
     event.add("sequence", booking.events.count())
     event.add("dtstamp", now)
     event.add("dtstart", booking.starts)
-    event.add("dtend", booking.end_at or booking.schedule.ends_at)
+    event.add("dtend", booking.ends)
     event.add("summary", summary(booking))
     event.add("location", settings.CLINIC_NAME)
     event.add("url", settings.SITE_URL + booking.get_absolute_url())
@@ -41,4 +41,4 @@ def summary(booking: Booking) -> str:
     doctor = booking.schedule.doctor.name
     if booking.token_label:
         return _("%(doctor)s, number %(token)s") % {"doctor": doctor, "token": booking.token_label}
-    return doctor
+    return f"{booking.service_name}, {doctor}" if booking.service_name else doctor

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from bookings.states import LIVE, NEW, NO_VISIT, OCCUPYING, OWING, WAITING, Channel, Status
 from clinic import money
@@ -27,7 +28,7 @@ def new_public_id() -> str:
 LINE = (
     "public_id", "status", "queue_number", "priority", "hold_expires_at", "price_minor", "currency",
     "due_minor", "discount_minor", "pay_at_desk", "free_reason", "start_at", "mode", "refund_percent", "refund_due_at", "schedule__prefix", "schedule__now_serving", "schedule__capacity",
-    "schedule__starts_at", "schedule__ends_at", "schedule__doctor__name", "schedule__doctor__room",
+    "end_at", "service_name", "minutes", "schedule__starts_at", "schedule__ends_at", "schedule__doctor__name", "schedule__doctor__room",
 )  # fmt: skip
 
 
@@ -316,6 +317,21 @@ class Booking(models.Model):
     def starts(self):
         """When the patient is expected: their own time, or the window's start for a token."""
         return self.start_at or self.schedule.starts_at
+
+    @property
+    def ends(self):
+        """Until when the visit is planned: the end of their own time, or the window's for a token."""
+        return self.end_at or self.schedule.ends_at
+
+    @property
+    def service_line(self) -> str:
+        """What was sold and how long it takes: "ECG · 25 minutes". "" for a visit that names no service."""
+        if not self.service_name:
+            return ""
+        said = {"service": self.service_name, "minutes": self.minutes}
+        return (
+            ngettext("%(service)s · %(minutes)d minute", "%(service)s · %(minutes)d minutes", self.minutes) % said
+        )
 
 
 class BookingEvent(models.Model):

@@ -82,6 +82,7 @@ def _when(booking: Booking) -> str:
 
 def _facts(booking: Booking) -> list[tuple[str, str]]:
     return [
+        *([(_("Service"), booking.service_line)] if booking.service_line else []),
         (_("Doctor"), booking.schedule.doctor.name),
         (_("When"), _when(booking)),
         (_("For"), booking.patient.name),

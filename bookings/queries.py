@@ -157,7 +157,7 @@ class Ticket:
         if self.is_waiting:
             if booking.mode == Mode.VIDEO:
                 return _("The doctor sees you by video at this time. Stay near your phone.")
-            if self.now < booking.schedule.starts_at and booking.start_at:
+            if self.now < booking.starts and booking.start_at:
                 return _("Come a few minutes before, and tell the desk that you are here.")
             if self.now < booking.schedule.starts_at:
                 return _("Come a few minutes before your doctor starts. This page follows the line.")
@@ -187,6 +187,7 @@ class Ticket:
             for part in (
                 self.booking.status,
                 self.booking.schedule_id,
+                self.booking.start_at and self.booking.start_at.timestamp(),
                 self.booking.queue_number or 0,
                 self.booking.schedule.now_serving,
                 self.ahead,

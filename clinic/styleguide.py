@@ -98,6 +98,9 @@ def booking(schedule, patient, now, token_label, status, **more):
         "mode": "in_person",
         "asked_minor": schedule.fee_minor,
         "discount_minor": 0,
+        "service_line": "",
+        "starts": schedule.starts_at,
+        "ends": schedule.ends_at,
         **more,
     }
     return Sample(

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from bookings.models import Booking
+from clinic.templatetags.clinic import clinic_time
 from payments import gateways
 from payments.earnings_queries import share_of
 from payments.ledger_models import LedgerEntry, Receipt, ReceiptSeries
@@ -84,9 +85,13 @@ def _share_back(refund: Refund, entries) -> int:
 
 
 def visit_in_words(booking: Booking) -> str:
-    """A visit on a receipt: "Visit, Dr Rao, token A7, 24 November 2026"."""
-    day = date_format(timezone.localtime(booking.starts), pgettext("day on paper", "j F Y"))
-    words = [booking.service_name or _("Visit"), booking.schedule.doctor.name]
+    """A visit on a receipt: "Visit, Dr Rao, token A7, 24 November 2026"; of a service also how long it
+    takes and the time."""
+    starts = timezone.localtime(booking.starts)
+    day = date_format(starts, pgettext("day on paper", "j F Y"))
+    if booking.service_line:
+        day = f"{day}, {clinic_time(starts)}"
+    words = [booking.service_line or _("Visit"), booking.schedule.doctor.name]
     if booking.token_label:
         words.append(_("token %(label)s") % {"label": booking.token_label})
     return ", ".join([*words, day])

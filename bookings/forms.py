@@ -17,12 +17,13 @@ class BookingForm(forms.Form):
     """Who the visit is for: one of an account's people (`patient`), or somebody who is typed in.
 
     `price` is what the page showed for somebody new, in minor units, `price-7` what it showed for
-    patient 7, and `request_key` makes a second click the same booking. It reads nothing from the
+    patient 7, `minutes` how long it said that a service takes, and `request_key` makes a second click the same booking. It reads nothing from the
     database for a guest.
     """
 
     request_key = forms.UUIDField(widget=forms.HiddenInput)
     price = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    minutes = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
     patient = forms.ChoiceField(
         label=_("Who is the visit for?"),
         widget=forms.RadioSelect,
@@ -92,7 +93,7 @@ class BookingForm(forms.Form):
         if self.known:
             for name in NEW_PERSON:
                 self.errors.pop(name, None)
-        if any(name.startswith(("request_key", "price")) for name in self.errors):
+        if any(name.startswith(("request_key", "price", "minutes")) for name in self.errors):
             raise forms.ValidationError(_("This page was not complete. Please send it once more."))
 
     @property
@@ -125,6 +126,7 @@ class BookingForm(forms.Form):
         return {
             "patient": self.who(),
             "price_minor": self.price_shown,
+            "minutes": self.cleaned_data["minutes"],
             "request_key": self.cleaned_data["request_key"],
             "booked_by": self.account,
         }

@@ -19,7 +19,7 @@ from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.models import Service
 from schedules.models import Schedule
-from schedules.opening_rules import DAYS
+from schedules.opening_rules import DAYS, last_day
 from schedules.states import Kind, Status
 
 PERIODS = ("morning", "afternoon", "evening")
@@ -163,11 +163,18 @@ def service_days(service: Service, now: datetime, *, wanted: str = "", doctor=No
     """The next 14 days of those who offer the service, or of one `doctor`. The chosen one is `wanted`
     (an ISO date), else the first on which it fits, else today. Two statements."""
     today = timezone.localdate(now)
+    found = pools(now, today, last_day(today), doctor=doctor, service=service)
+    return days_with(found, service.minutes, now, wanted)
+
+
+def days_with(found: list[Pool], minutes: int, now: datetime, wanted: str = "") -> list[ServiceDay]:
+    """As `service_days`, of pools that are read already. No statement."""
+    today = timezone.localdate(now)
     dates = [today + timedelta(days=n) for n in range(DAYS)]
     by_date = defaultdict(list)
-    for pool in pools(now, dates[0], dates[-1], doctor=doctor, service=service):
+    for pool in found:
         by_date[pool.schedule.date].append(pool)
-    firsts = {day: first_start(by_date[day], service.minutes) for day in dates}
+    firsts = {day: first_start(by_date[day], minutes) for day in dates}
     asked = [day for day in dates if day.isoformat() == wanted]
     chosen = [*asked, *(day for day in dates if firsts[day]), today][0]
     return [ServiceDay(day, day == today, day == chosen, by_date[day], firsts[day]) for day in dates]

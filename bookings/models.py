@@ -337,7 +337,8 @@ class Booking(models.Model):
             return ""
         said = {"service": self.service_name, "minutes": self.minutes}
         return (
-            ngettext("%(service)s · %(minutes)d minute", "%(service)s · %(minutes)d minutes", self.minutes) % said
+            ngettext("%(service)s · %(minutes)d minute", "%(service)s · %(minutes)d minutes", self.minutes)
+            % said
         )
 
 

@@ -1,8 +1,9 @@
 from django.urls import path
 
-from bookings import family_views, move_views, views
+from bookings import family_views, move_views, service_views, views
 
 urlpatterns = [
+    path("services/<slug:slug>/", service_views.service, name="service"),
     path("book/<int:schedule_id>/", views.book, name="book"),
     path("b/<str:public_id>/slip/", views.slip, name="slip"),
     path("b/<str:public_id>/move/", move_views.move, name="move"),

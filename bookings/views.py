@@ -5,13 +5,13 @@ from uuid import UUID, uuid4, uuid5
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from bookings import actions, calendar, price_queries, queries
+from bookings import actions, calendar, price_queries, queries, visit_queries
 from bookings.forms import BookingForm
 from bookings.models import Booking
 from bookings.price_rules import check_member
@@ -21,6 +21,7 @@ from clinic.errors import Refused
 from clinic.pages import client_address, private, see_other
 from clinic.throttle import throttle
 from schedules.queries import next_free, window
+from schedules.states import Kind
 
 FORM_COOKIE, FORM_PATH = "booking-form", "/book/"
 SLIP_SIZES = ("58", "80", "a6")
@@ -29,14 +30,19 @@ SLIP_SIZES = ("58", "80", "a6")
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
 def book(request, schedule_id):
-    """Asks who the visit is for. Sent, it takes the place and leads on to paying for it."""
+    """Asks who the visit is for. Sent, it takes the place and leads on to paying for it. Of a pool it
+    takes the minutes of a ?service= from its ?start= on."""
     form = BookingForm(request.POST if request.method == "POST" else None, account=request.user)
-    if not form.is_valid():
-        return book_page(request, schedule_id, form)
+    asked = visit_queries.asked(request.GET)
+    if not form.is_valid() or not asked.is_whole:
+        return book_page(request, schedule_id, asked, form)
     limit(request, form)
     try:
         booking = actions.hold(
-            schedule_id=schedule_id, consent_version=settings.CONSENT_VERSION, **form.wish()
+            schedule_id=schedule_id,
+            consent_version=settings.CONSENT_VERSION,
+            **form.wish(),
+            **asked.wish(),
         )
     except Refused as refusal:
         if refusal.status == 403:
@@ -45,7 +51,7 @@ def book(request, schedule_id):
         if theirs and Booking.objects.visible_to(request.user).filter(pk=theirs.pk).exists():
             messages.info(request, refusal.message)
             return see_other(theirs)
-        return book_page(request, schedule_id, form, refusal)
+        return book_page(request, schedule_id, asked, form, refusal)
     response = see_other("pay" if booking.status == Status.HELD else "booking", booking.public_id)
     response.delete_cookie(FORM_COOKIE, path=FORM_PATH)
     return response
@@ -68,28 +74,34 @@ def form_session(request) -> UUID:
         return uuid4()
 
 
-def book_page(request, schedule_id, form, refusal=None):
-    """The form; where there is nothing to book, why, and the doctor's next free windows.
-    Raises Refused (SUBSCRIBE_TO_BOOK), which is a page of its own."""
+def book_page(request, schedule_id, asked, form, refusal=None):
+    """The form; where there is nothing to book, why, and what is free next: the doctor's windows, or the
+    times nearest to the one that was asked for. Raises Refused (SUBSCRIBE_TO_BOOK), a page of its own."""
     now = timezone.now()
-    asked = window(schedule_id, now)
-    if asked is None:
+    found = window(schedule_id, now)
+    if found is None:
         raise Http404
+    if found.kind != Kind.POOL:
+        asked = visit_queries.Asked()
+    elif elsewhere := asked.elsewhere(found):
+        return redirect(elsewhere)
+    else:
+        found = visit_queries.visit(found, asked)
     session = uuid4() if refusal else form_session(request)
-    offer = price_queries.offer(asked.schedule, form.account, form.people)
+    offer = price_queries.offer(found.schedule, form.account, form.people, asked.service)
     check_member(offer.standing, Channel.ONLINE)
     content = {
-        "window": asked,
+        "window": found,
         "form": form,
         "offer": offer,
         "refusal": refusal,
-        "next_windows": next_free(asked.doctor, now, but=asked.pk) if asked.why_not else [],
-        "request_key": uuid5(session, str(schedule_id)),
+        **free_instead(found, refusal),
+        "request_key": uuid5(session, f"{schedule_id}{asked.query}"),
         "terms": terms(
             settings.REFUND_RULES,
             price_minor=offer.most_minor,
-            currency=asked.currency,
-            starts=asked.starts_at,
+            currency=found.currency,
+            starts=found.starts_at,
             now=now,
         ),
         "hold_minutes": settings.HOLD_MINUTES,
@@ -100,6 +112,16 @@ def book_page(request, schedule_id, form, refusal=None):
         FORM_COOKIE, session, path=FORM_PATH, httponly=True, samesite="Lax", secure=settings.HTTPS
     )
     return response
+
+
+def free_instead(found, refusal) -> dict:
+    """What the page offers where that can't be booked: a pool's free times, else the doctor's next windows."""
+    if not found.why_not:
+        return {}
+    if found.kind == Kind.POOL:
+        named = refusal.details.get("suggestions") if refusal else None
+        return {"nearest": visit_queries.instead_of(found, named)}
+    return {"next_windows": next_free(found.doctor, found.now, but=found.pk)}
 
 
 @private
@@ -114,7 +136,7 @@ def give_up(request, public_id):
         messages.warning(request, refusal.message)
         return see_other(booking)
     messages.success(request, _("You gave the place up. You have not been charged."))
-    return see_other(booking.schedule.doctor)
+    return see_other(booking.service or booking.schedule.doctor)
 
 
 @private

@@ -193,6 +193,19 @@ class ServiceQuerySet(LockingQuerySet):
     def by(self, doctor):
         return self.filter(doctors=doctor)
 
+    def matching(self, words: str):
+        """Services whose name, description or category holds every word."""
+        found = self
+        for word in words.split()[:6]:
+            name, about = models.Q(name__icontains=word), models.Q(description__icontains=word)
+            found = found.filter(name | about | models.Q(category__name__icontains=word))
+        return found
+
+    def in_categories(self):
+        """In the order of the clinic's list, with their categories; what has none comes last."""
+        first = models.F("category__position").asc(nulls_last=True)
+        return self.select_related("category").order_by(first, "category__name", *self.model._meta.ordering)
+
 
 class Service(models.Model):
     """Something measured in minutes. A booking keeps its own copy of name, minutes and price."""
@@ -234,10 +247,18 @@ class Service(models.Model):
     def __str__(self):
         return self.name
 
+    def get_absolute_url(self):
+        return reverse("service", args=[self.code])
+
     @property
     def minutes(self) -> int:
         """What it takes of a pool: duration and buffer."""
         return self.duration + self.buffer
+
+    @property
+    def is_offered(self) -> bool:
+        """As in `offered`."""
+        return self.visible and self.deleted_at is None
 
 
 class ReviewItemQuerySet(LockingQuerySet):

@@ -1,10 +1,42 @@
 """Clock times as typed at the clinic, and the instants they mean."""
 
-from datetime import UTC, date, datetime, time
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+STAMP = "%Y-%m-%dT%H:%M"
+PARTS = {
+    "morning": gettext_lazy("Morning"),
+    "afternoon": gettext_lazy("Afternoon"),
+    "evening": gettext_lazy("Evening"),
+}
+"""The parts of a clinic's day, in their order."""
+
+
+def part_of_day(at: time) -> str:
+    """morning before noon, evening from settings.EVENING_FROM_HOUR, else afternoon."""
+    if at.hour < 12:
+        return "morning"
+    return "evening" if at.hour >= settings.EVENING_FROM_HOUR else "afternoon"
+
+
+def typed_instant(text: str) -> datetime | None:
+    """A local time as addresses carry it, "2026-11-24T09:20", as UTC. None for whatever is no such time,
+    or lies where adding a day to it would be none."""
+    try:
+        typed = datetime.strptime(text, STAMP)  # noqa: DTZ007  (the clinic's zone comes next)
+        return instant(typed.date(), typed.time()) if MINYEAR < typed.year < MAXYEAR else None
+    except (ValueError, ValidationError):
+        return None
+
+
+def stamp(moment: datetime) -> str:
+    """What `typed_instant` reads."""
+    return timezone.localtime(moment).strftime(STAMP)
 
 
 def instant(day: date, at: time) -> datetime:

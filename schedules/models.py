@@ -14,7 +14,7 @@ from clinic.models import Doctor
 from clinic.transactions import LockingQuerySet
 from schedules import closure_models  # noqa: F401  (Django looks for models here)
 from schedules.hours_models import WEEKLY
-from schedules.localtime import instant
+from schedules.localtime import instant, part_of_day
 from schedules.states import SETTLES, Kind, Mode, Status
 
 
@@ -115,7 +115,7 @@ class ScheduleQuerySet(LockingQuerySet):
         return self.with_left(now).filter(online_left__gt=0)
 
     def by_day(self, now, *, can_pay):
-        """Rows of date, places left online (`left`), and how many windows are `selling`, `shut`, or
+        """Rows of date, places left online (`left`, of pools `minutes`), and how many windows are `selling`, `shut`, or
         cannot be paid online: what `queries.why_not` says of each window, counted by the database."""
         on_sale = selling(now)
         payable = Q() if can_pay else Q(fee_minor=0)
@@ -124,7 +124,9 @@ class ScheduleQuerySet(LockingQuerySet):
             .order_by("date")
             .values("date")
             .annotate(
-                left=Sum("online_left", filter=on_sale & payable, default=0),
+                left=Sum("online_left", filter=on_sale & payable & ~Q(kind=Kind.POOL), default=0),
+                minutes=Sum("online_left", filter=on_sale & payable & Q(kind=Kind.POOL), default=0),
+                pools=Count("pk", filter=Q(kind=Kind.POOL)),
                 selling=Count("pk", filter=on_sale),
                 unpayable=Count("pk", filter=on_sale & ~payable) if not can_pay else Value(0),
                 shut=Count("pk", filter=Q(status=Status.CLOSED, ends_at__gt=now)),
@@ -226,10 +228,7 @@ class Schedule(models.Model):
 
     @property
     def period(self) -> str:
-        """morning before noon, evening from settings.EVENING_FROM_HOUR, else afternoon."""
-        if self.start_time.hour < 12:
-            return "morning"
-        return "evening" if self.start_time.hour >= settings.EVENING_FROM_HOUR else "afternoon"
+        return part_of_day(self.start_time)
 
     def label(self, number: int | None) -> str:
         """A number as people say it: A7. Empty for none."""

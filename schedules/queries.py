@@ -12,8 +12,10 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from clinic.models import Doctor
+from clinic.models import Doctor, Service
+from clinic.templatetags.clinic import at_least
 from schedules.closure_models import Closure
+from schedules.localtime import PARTS
 from schedules.models import Schedule
 from schedules.opening_rules import DAYS
 from schedules.states import Kind, Status
@@ -64,6 +66,11 @@ class Window:
         return why_not(self.schedule, self.now, can_pay=self.can_pay)
 
     @property
+    def change_url(self) -> str:
+        """Where another one is chosen."""
+        return self.doctor.get_absolute_url()
+
+    @property
     def why_not(self) -> str:
         return self._refusal[1]
 
@@ -103,13 +110,12 @@ class Times:
 
 def times_of(found: list[Window]) -> list[Times]:
     """The exact times among a day's windows, by part of the day, mode and fee."""
-    parts = {"morning": _("Morning"), "afternoon": _("Afternoon"), "evening": _("Evening")}
     groups = {}
     for window in found:
         if window.kind == Kind.SLOT:
             same = (window.period, window.mode, window.fee_minor, window.currency)
             groups.setdefault(same, []).append(window)
-    return [Times(parts[period], *same, slots) for (period, *same), slots in groups.items()]
+    return [Times(str(PARTS[period]), *same, slots) for (period, *same), slots in groups.items()]
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,9 @@ class Day:
     url: str
     closed: list[Closure] = field(default_factory=list)
     left: int = 0
+    minutes: int = 0
+    """What is left of the day's `pools`; `left` counts places."""
+    pools: int = 0
     selling: int = 0
     unpayable: int = 0
     shut: int = 0
@@ -140,11 +149,15 @@ class Day:
 
     @property
     def full(self) -> bool:
-        return bool(self.selling) and not (self.left or self.unpayable)
+        return bool(self.selling) and not (self.is_free or self.unpayable)
+
+    @property
+    def is_free(self) -> bool:
+        return bool(self.left or self.minutes)
 
     @property
     def tone(self) -> str:
-        if self.left:
+        if self.is_free:
             return "free"
         return "full" if self.full else "over"
 
@@ -153,6 +166,8 @@ class Day:
         """What a small box has room for."""
         if self.left:
             return _("%(left)d left") % {"left": self.left}
+        if self.minutes:
+            return at_least(self.minutes)
         if self.full:
             return pgettext("a day", "full")
         if self.shut or self.unpayable or (self.closed and not self.receives):
@@ -213,7 +228,7 @@ def closures_of(days: list[Day]) -> list[Closure]:
 def chosen_day(counted: dict[date, dict], dates: list[date], wanted: str) -> date:
     """The date that was asked for; else the first with a place, else with a window, else today."""
     asked = [day for day in dates if day.isoformat() == wanted]
-    free = [day for day, counts in counted.items() if counts["left"]]
+    free = [day for day, counts in counted.items() if counts["left"] or counts["minutes"]]
     return [*asked, *free, *counted, dates[0]][0]
 
 
@@ -231,8 +246,9 @@ def free_soon(now: datetime):
 
 
 def next_free(doctor: Doctor, now: datetime, *, but: int = 0, most: int = 3) -> list[Window]:
-    """Where this doctor can be booked soonest, the window `but` left out."""
-    soon = free_soon(now).filter(doctor=doctor).exclude(pk=but).select_related("doctor")[:most]
+    """Where this doctor can be booked soonest without choosing a service, the window `but` left out."""
+    soon = free_soon(now).filter(doctor=doctor).exclude(kind=Kind.POOL).exclude(pk=but)
+    soon = soon.select_related("doctor")[:most]
     return [window for window in windows(soon, now) if window.is_bookable]
 
 
@@ -264,6 +280,18 @@ def find(words: str, now: datetime) -> list[Found]:
         if one.window:
             one.window.schedule.doctor = one.doctor
     return sorted(found, key=lambda one: one.soonest)
+
+
+def services(words: str) -> list[Service]:
+    """What patients may book by name, of a search those that match, in the clinic's order."""
+    return list(Service.objects.offered().matching(words).in_categories())
+
+
+def services_of(doctor: Doctor, days: list[Day]) -> list[Service]:
+    """What a doctor does by the minute; nothing is read of one who has no minutes on these days."""
+    if not any(day.pools for day in days):
+        return []
+    return list(Service.objects.offered().by(doctor).in_categories())
 
 
 def specialties() -> list[str]:

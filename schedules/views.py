@@ -12,7 +12,7 @@ from schedules import queries
 @require_safe
 @vary_on_headers("HX-Request")
 def home(request):
-    """Every doctor, or those of a search (?q=), with the next free place of each."""
+    """Every doctor, or those of a search (?q=), with the next free place of each; and the services."""
     words = request.GET.get("q", "").strip()[:80]
     found = queries.find(words, timezone.now())
     part = "#found" if request.htmx and not request.htmx.history_restore_request else ""
@@ -24,6 +24,7 @@ def home(request):
             "today": [one for one in found if one.is_today],
             "later": [one for one in found if one.window and not one.is_today],
             "nowhere": [one for one in found if not one.window],
+            "services": queries.services(words),
             "specialties": [] if part else queries.specialties(),
         },
     )
@@ -31,11 +32,12 @@ def home(request):
 
 @require_safe
 def doctor(request, slug):
-    """A doctor's next 14 days, and the windows of the chosen one (?date=)."""
+    """A doctor's next 14 days, the windows of the chosen one (?date=), and the services."""
     doctor = get_object_or_404(Doctor.objects.active(), slug=slug)
     days = queries.calendar(doctor, timezone.now(), request.GET.get("date", ""))
     chosen = next(day for day in days if day.selected)
-    later = next((day for day in days if day.date > chosen.date and day.left), None)
+    later = next((day for day in days if day.date > chosen.date and day.is_free), None)
     content = {"doctor": doctor, "days": days, "chosen": chosen, "later": later}
     content["closures"] = queries.closures_of(days)
+    content["services"] = queries.services_of(doctor, days)
     return render(request, "schedules/doctor.html", content)

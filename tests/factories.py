@@ -123,6 +123,13 @@ def pool(**fields) -> Schedule:
     return window(**{"kind": Kind.POOL, "capacity": 180, "prefix": "", "fee_minor": 0} | fields)
 
 
+def morning(*, days=1, **fields) -> Schedule:
+    """A pool from ten to one so many days from today, to the minute, as an address can say it."""
+    ten = timezone.localtime().replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=days)
+    exact = {"starts_at": ten, "ends_at": ten + timedelta(hours=3), "starts_in": at_ten(days)}
+    return pool(**exact | fields)
+
+
 def service(*by: Doctor, **fields) -> Service:
     """Thirty minutes and ten kept free after it, for ₹400, offered by these doctors."""
     n = next(numbers)

@@ -109,8 +109,8 @@ def test_what_the_database_counts_of_a_day_is_what_its_window_says_of_itself(kin
         says = queries.why_not(Schedule.objects.with_left(now).get(pk=made.pk), now, can_pay=can_pay)[0]
         if says == "FULL" and fee and not can_pay:
             says = "PAYMENT_NOT_CONFIGURED"  # the strip does not tell these two apart
-        assert (day.left, day.word) == {
-            "": (1, "1 left"),
+        assert (day.left + day.minutes, day.word) == {
+            "": (1, "1 min" if kind == Kind.POOL else "1 left"),
             "FULL": (0, "full"),
             "CLOSED": (0, "closed"),
             "PAYMENT_NOT_CONFIGURED": (0, "closed"),

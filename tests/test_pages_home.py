@@ -94,5 +94,5 @@ def test_the_first_page_asks_the_database_as_often_for_ten_doctors_as_for_one(
 ):
     for _ in range(10):
         factories.window(starts_in=timedelta(days=1))
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         client.get("/")

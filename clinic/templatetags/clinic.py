@@ -52,6 +52,21 @@ def _rough(minutes):
 
 
 @register.filter
+def minutes_long(minutes):
+    """How long something takes: "40 minutes". Exactly, unlike a wait."""
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+
+
+@register.filter
+def at_least(minutes):
+    """What is left of a day, rounded down: "45 min", "7½ h"."""
+    hours, half = divmod(minutes // 30, 2)
+    if not hours:
+        return gettext("%(n)d min") % {"n": minutes}
+    return gettext("%(n)s h") % {"n": f"{hours}½" if half else hours}
+
+
+@register.filter
 def about_minutes(minutes):
     """ "about 25 minutes", "about 1½ hours", "any minute now"."""
     if minutes is None:

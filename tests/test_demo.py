@@ -9,13 +9,13 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db.models import F
+from django.db.models import Count, F
 from django.utils import timezone
 
 from bookings.models import Booking
 from bookings.states import Channel
 from bookings.states import Status as BookingStatus
-from clinic.models import Doctor, Patient, User
+from clinic.models import Doctor, Patient, Service, User
 from payments.management.commands import demo
 from payments.management.commands.check_invariants import violations
 from payments.models import Payment, Refund
@@ -47,9 +47,9 @@ def test_the_clinic_is_worth_looking_at_and_every_invariant_holds(client):
     call_command("demo")
     now = timezone.now()
 
-    assert Doctor.objects.count() == 8
-    assert Doctor.objects.values("specialty").distinct().count() == 5
-    assert sorted(Doctor.objects.values_list("prefix", flat=True)) == [*"ABCDEFGH"]
+    assert Doctor.objects.count() == 10
+    assert Doctor.objects.values("specialty").distinct().count() == 6
+    assert sorted(Doctor.objects.values_list("prefix", flat=True)) == [*"ABCDEFGHIJ"]
     running = Schedule.objects.filter(starts_at__lte=now, ends_at__gt=now, opened_from=plan.PLAYED)
     assert running.count() == len(plan.ON_DUTY)
     assert {window.capacity - window.taken for window in running} >= {0, 1}
@@ -60,6 +60,8 @@ def test_the_clinic_is_worth_looking_at_and_every_invariant_holds(client):
         assert Schedule.objects.filter(date=today + timedelta(days=day)).exists()
     assert Schedule.objects.filter(status=Status.FINISHED, date__lt=today).exists()
     assert {*Booking.objects.values_list("channel", flat=True)} >= {Channel.WALK_IN}
+    services = Service.objects.offered().annotate(sold=Count("bookings"))
+    assert services.count() == 5 and services.filter(sold__gt=0).count() >= 3
     assert violations() == {}
 
 
@@ -224,6 +226,6 @@ def test_a_reset_starts_afresh_on_postgresql():
     factories.patient(name="Visitor")
     call_command("demo", reset=True)
     assert not Patient.objects.filter(name="Visitor").exists()
-    assert Doctor.objects.count() == 8
+    assert Doctor.objects.count() == 10
     assert violations() == {}
     demo.refuse_strangers()

@@ -15,6 +15,7 @@ from django.utils.text import slugify
 from clinic import money
 from clinic.membership_models import Plan, Rule
 from clinic.models import Doctor, Patient, User
+from payments.sample.services import add_services
 
 PASSWORD = "welcome-to-the-clinic"
 ACCOUNTS = {  # address: name, role
@@ -24,6 +25,7 @@ ACCOUNTS = {  # address: name, role
     "manager@demo.clinic": ("Shabnam Sheikh", "Manager"),
 }
 MORNING, NOON, EVENING = (time(9), time(12)), (time(13), time(16)), (time(17), time(20))
+AFTERNOON = time(13), time(18)
 EARLY, LATE = (time(8), time(11)), (time(18), time(21))
 
 
@@ -44,6 +46,8 @@ class Profile:
     follow_up_days: int = 0
     slot_minutes: int = 0
     """So long is each exact time; 0: numbers."""
+    by_minutes: bool = False
+    """Services share the minutes of `hours`, each at a start of its own."""
     by_video: tuple = ()
     """Those of `hours` in which patients are seen by video."""
 
@@ -108,6 +112,21 @@ DOCTORS = [
         "Half an hour is yours alone: bring all your films, or hold them to the camera in the evening.",
         slot_minutes=30, by_video=(LATE,),
     ),
+    Profile(
+        "Sushila Maharjan", "Physiotherapy", "BPT, MPT (Musculoskeletal)", "Nepali, Newari, Hindi, English",
+        0, 0, (MORNING, AFTERNOON), NOT_SUNDAY,
+        "Necks, shoulders and backs that desk work has made stiff, and the weeks after an operation. "
+        "Wear something loose, and bring what the surgeon wrote.",
+        by_minutes=True,
+    ),
+    Profile(
+        "Dr. Vikram Kulkarni", "Physiotherapy", "MBBS, MD (Physical Medicine and Rehabilitation)",
+        "Marathi, Hindi, English",
+        0, 0, (MORNING, AFTERNOON), ALTERNATE,
+        "Strokes, falls and sports injuries: what comes back, how, and by when. "
+        "Family members are welcome and learn the exercises too.",
+        by_minutes=True,
+    ),
 ]  # fmt: skip
 
 GIVEN = (
@@ -141,7 +160,7 @@ def open_the_clinic() -> None:
             follow_up_days=profile.follow_up_days,
             user=accounts["doctor@demo.clinic"] if number == 1 else None,
         )
-        for number, (prefix, profile) in enumerate(zip("ABCDEFGH", DOCTORS, strict=True), start=1)
+        for number, (prefix, profile) in enumerate(zip("ABCDEFGHIJ", DOCTORS, strict=True), start=1)
     )
     mother = accounts["patient@demo.clinic"]
     Patient.objects.bulk_create(
@@ -155,6 +174,7 @@ def open_the_clinic() -> None:
         ]
     )  # fmt: skip
     add_plans(mother)
+    add_services()
 
 
 def add_plans(mother: User) -> None:

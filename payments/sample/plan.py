@@ -46,6 +46,10 @@ class Hours:
     def ends(self) -> datetime:
         return datetime.combine(self.day, self.end)
 
+    @property
+    def minutes(self) -> int:
+        return (self.ends - self.begins) // timedelta(minutes=1)
+
     def overlaps(self, other: "Hours") -> bool:
         return self.begins < other.ends and other.begins < self.ends
 
@@ -93,7 +97,7 @@ def _beside(wanted: Hours, now: datetime, known: list[Hours]) -> Hours | None:
 def behind(profile: Profile, now: datetime, known: list[Hours]) -> list[Hours]:
     """Regular hours of the last days that are over, except where something stands; of those who see
     patients in turn."""
-    if profile.slot_minutes:
+    if profile.slot_minutes or profile.by_minutes:
         return []
     days = (now.date() - timedelta(days=n) for n in range(DAYS_BACK + 1))
     over = (hours for day in days for hours in regular(profile, day) if hours.ends <= now)
@@ -135,16 +139,21 @@ def add_leave(today: date) -> None:
 
 
 def add_week(doctor: Doctor, profile: Profile, today: date) -> None:
+    def places(hours: tuple[time, time]) -> int:
+        """Patients; of a pool all of its minutes."""
+        return Hours(today, *hours).minutes if profile.by_minutes else profile.capacity
+
+    kind = Kind.POOL if profile.by_minutes else Kind.SLOT if profile.slot_minutes else Kind.TOKEN
     WeeklyHours.objects.bulk_create(
         WeeklyHours(
             doctor=doctor,
             weekday=weekday,
             start_time=start,
             end_time=end,
-            kind=Kind.SLOT if profile.slot_minutes else Kind.TOKEN,
+            kind=kind,
             slot_minutes=profile.slot_minutes or None,
             mode=Mode.VIDEO if (start, end) in profile.by_video else Mode.IN_PERSON,
-            capacity=1 if profile.slot_minutes else profile.capacity,
+            capacity=1 if profile.slot_minutes else places((start, end)),
             reserved_for_desk=profile.kept_for_desk,
             effective_from=today,
         )

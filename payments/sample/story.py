@@ -18,7 +18,7 @@ from bookings.models import Booking
 from bookings.states import Channel as Booked
 from bookings.states import Status
 from bookings.steps import Guest
-from clinic.models import Patient, User
+from clinic.models import Patient, Service, User
 from clinic.notice_models import Channel, Notice, State
 from clinic.transactions import action
 from payments import actions as pay
@@ -27,6 +27,7 @@ from payments.sample.plan import DAYS_BACK, PLAYED, TO_PLAY
 from payments.states import Method
 from schedules import actions as windows
 from schedules.models import Schedule
+from schedules.states import Kind
 from schedules.states import Status as Window
 
 NOBODY_CAME = 4
@@ -46,6 +47,9 @@ def tell(opened: list[Schedule], now: datetime, *, first_time: bool) -> None:
         if window.ends_at <= now:
             own, family = (family, []) if window.doctor.slug == "ananya-iyer" else ([], family)
             play_past(window.pk, 5 + window.pk % 3, chain(own, patients), reception)
+        elif window.kind == Kind.POOL:
+            if days < 5:
+                play_minutes(window.pk, 4 - int(days) // 2, patients, reception)
         elif days < 5 and window.pk not in played:
             booked = round(window.capacity * (5 - days) / 12) + window.pk % 3
             play_ahead(window.pk, min(booked, window.capacity), patients, reception)
@@ -220,16 +224,31 @@ def play_ahead(window_id: int, seats: int, patients: Iterator[Patient], receptio
         sell(window, next(patients), first + number * timedelta(minutes=7), reception, Method.CASH)
 
 
-def sell(window: Schedule, patient: Patient, at: datetime, reception: User, method: Method) -> Booking:
-    """A place and its money at the counter, in a locked window, at some moment in the past."""
-    booking = steps.new_booking(
-        window,
-        patient,
-        now=at,
-        channel=Booked.WALK_IN,
-        price_minor=window.fee_minor,
-        booked_by=patient.account,
-    )
+@action
+def play_minutes(window_id: int, visits: int, patients: Iterator[Patient], reception: User) -> None:
+    """Those who booked a service at the desk on one of the last days, one after the other; but the
+    second came when that morning was still empty, and chose to sleep longer."""
+    window, now, _found = steps.lock_window(window_id)
+    offered = cycle(Service.objects.offered().by(window.doctor).order_by("duration"))
+    booked, start = now - timedelta(hours=20), window.starts_at
+    for number in range(visits):
+        service, start = next(offered), start + timedelta(minutes=20 if number == 1 else 0)
+        visit = {"service": service, "service_name": service.name, "minutes": service.minutes}
+        visit |= {"start_at": start, "end_at": start + timedelta(minutes=service.minutes)}
+        if visit["end_at"] > window.ends_at:
+            return
+        at = booked + number * timedelta(minutes=7)
+        sell(window, next(patients), at, reception, Method.CASH, price_minor=service.price_minor, **visit)
+        start = visit["end_at"]
+
+
+def sell(
+    window: Schedule, patient: Patient, at: datetime, reception: User, method: Method, **visit
+) -> Booking:
+    """A place and its money at the counter, in a locked window, at some moment in the past; `visit` is
+    what a service says of it."""
+    sold = {"price_minor": window.fee_minor, "booked_by": patient.account} | visit
+    booking = steps.new_booking(window, patient, now=at, channel=Booked.WALK_IN, **sold)
     steps.move(booking, Status.CONFIRMED, now=at, actor=reception, cause=f"walk-in, {method}")
     counter.take(booking, method, booking.price_minor, now=at, actor=reception)
     return booking

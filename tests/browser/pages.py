@@ -247,6 +247,7 @@ STOPS = {
     for stop in [
         Stop(name="home"),
         Stop(name="doctor", arguments=lambda scene: ["ananya-iyer"]),
+        Stop(name="service", arguments=lambda scene: ["physio-session"]),
         Stop(name="book", arguments=lambda scene: [scene.window.pk]),
         booking("held", name="pay"),
         Stop(

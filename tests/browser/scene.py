@@ -12,7 +12,7 @@ from django.utils import timezone
 from bookings import actions, desk
 from bookings.models import Booking
 from clinic.membership_models import Membership, Plan
-from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
+from clinic.models import Doctor, Patient, ReviewItem, Service, User
 from payments import actions as payment_actions
 from payments import counter, sweeps
 from payments.drawer_actions import open_drawer
@@ -280,10 +280,7 @@ class Scene:
 
     @cached_property
     def service(self) -> Service:
-        category = ServiceCategory.objects.create(name="Check-ups")
-        return Service.objects.create(
-            code="ecg", name="ECG", category=category, duration=20, price_minor=40000
-        )
+        return Service.objects.get(code="ecg")
 
     @cached_property
     def secured(self) -> User:

@@ -19,7 +19,7 @@ from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.models import Service
 from schedules.models import Schedule
-from schedules.opening_rules import DAYS
+from schedules.opening_rules import DAYS, last_day
 from schedules.states import Kind, Status
 
 PERIODS = ("morning", "afternoon", "evening")
@@ -107,11 +107,12 @@ class Pool:
 def pools(
     now: datetime, first: date, last: date, *, doctor=None, service=None, at_desk: bool = False
 ) -> list[Pool]:
-    """The pools of the clinic's dates `first` to `last` that are not over, the earliest first: of one
-    `doctor`, of those who offer a `service`, or all. Two statements, however many there are."""
+    """The pools of the clinic's dates `first` to `last`, the earliest first: of one `doctor`, of those who
+    offer a `service`, or all. Of those that are closed or over nothing remains. Two statements, however
+    many there are."""
     shortest = Service.objects.offered().filter(doctors=OuterRef("doctor")).order_by().values("doctors")
     found = (
-        Schedule.objects.to_come(now)
+        Schedule.objects.standing()
         .between(first, last)
         .filter(kind=Kind.POOL, doctor__is_active=True)
         .select_related("doctor")
@@ -160,17 +161,26 @@ class ServiceDay:
 
 
 def service_days(service: Service, now: datetime, *, wanted: str = "", doctor=None) -> list[ServiceDay]:
-    """The next 14 days of those who offer the service, or of one `doctor`. The chosen one is `wanted`
-    (an ISO date), else the first on which it fits, else today. Two statements."""
+    """The next 14 days of those who offer the service, or of one `doctor`; see `days_with`. Two statements."""
     today = timezone.localdate(now)
-    dates = [today + timedelta(days=n) for n in range(DAYS)]
-    by_date = defaultdict(list)
-    for pool in pools(now, dates[0], dates[-1], doctor=doctor, service=service):
-        by_date[pool.schedule.date].append(pool)
-    firsts = {day: first_start(by_date[day], service.minutes) for day in dates}
-    asked = [day for day in dates if day.isoformat() == wanted]
-    chosen = [*asked, *(day for day in dates if firsts[day]), today][0]
-    return [ServiceDay(day, day == today, day == chosen, by_date[day], firsts[day]) for day in dates]
+    found = pools(now, today, last_day(today), doctor=doctor, service=service)
+    return days_with(found, service.minutes, now, wanted)
+
+
+def days_with(found: Iterable[Pool], minutes: int, now: datetime, wanted: str = "") -> list[ServiceDay]:
+    """The next 14 days, each with those of its pools that are not over. The chosen one is `wanted` (an ISO
+    date), else the first on which so many minutes fit, else today."""
+    today = timezone.localdate(now)
+    by_date = {today + timedelta(days=n): [] for n in range(DAYS)}
+    for pool in found:
+        if pool.schedule.ends_at > now:
+            by_date[pool.schedule.date].append(pool)
+    firsts = {day: first_start(there, minutes) for day, there in by_date.items()}
+    asked = [day for day in by_date if day.isoformat() == wanted]
+    chosen = [*asked, *(day for day, first in firsts.items() if first), today][0]
+    return [
+        ServiceDay(day, day == today, day == chosen, there, firsts[day]) for day, there in by_date.items()
+    ]
 
 
 def first_start(pools: Iterable[Pool], minutes: int) -> Start | None:

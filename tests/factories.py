@@ -6,6 +6,7 @@ from itertools import count
 from uuid import uuid4
 
 from django.contrib.auth.models import Group
+from django.db.models import F
 from django.test import override_settings
 from django.utils import timezone
 
@@ -274,4 +275,4 @@ def move_window(schedule, by: timedelta) -> None:
     schedule.ends_at += by
     schedule.save(update_fields=["starts_at", "ends_at"])
     timed = schedule.bookings.filter(start_at__isnull=False)
-    timed.update(start_at=schedule.starts_at, end_at=schedule.ends_at)
+    timed.update(start_at=F("start_at") + by, end_at=F("end_at") + by)

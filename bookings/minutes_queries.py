@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import islice
 
 from django.conf import settings
 from django.db.models import F, Min, OuterRef, Subquery
@@ -93,12 +92,9 @@ class Pool:
         """The same, those first that waste no minutes (docs/decisions/0015)."""
         return rules.suggested(self.starts(minutes), self.usable, minutes, useful=self.useful)
 
-    def tidy(self, minutes: int) -> list[datetime]:
-        """Those starts that waste the least minutes, the earliest first."""
-        starts = self.starts(minutes)
-        waste = {start: rules.wasted(start, self.usable, minutes, useful=self.useful)[0] for start in starts}
-        least = min(waste.values(), default=0)
-        return [start for start in starts if waste[start] == least]
+    def wasted(self, start: datetime, minutes: int) -> int:
+        """The minutes around it that become too short for any service."""
+        return rules.wasted(start, self.usable, minutes, useful=self.useful)[0]
 
     def at(self, start: datetime) -> Start:
         return Start(self.schedule.pk, self.schedule.doctor_id, start)
@@ -192,27 +188,19 @@ def nearest(
     minutes: int, doctor, wanted: datetime, now: datetime, *, most: int = 3, at_desk: bool = False
 ) -> list[Start]:
     """Where so many minutes fit instead of at `wanted`: on the same day, then on the days after it, with
-    the same doctor, as near to that time of day as can be. Of a day's starts only those that waste the
-    least minutes (docs/decisions/0015). Two statements."""
-    day = timezone.localdate(wanted)
-    by_date = defaultdict(list)
-    until = max(day, timezone.localdate(now)) + timedelta(days=DAYS - 1)
-    for pool in pools(now, day, until, doctor=doctor, at_desk=at_desk):
-        by_date[pool.schedule.date].append(pool)
+    the same doctor. Of a day first what wastes the least minutes (docs/decisions/0015), and of that what
+    is nearest to the same time of day. Two statements."""
+    day, at = timezone.localdate(wanted), timezone.localtime(wanted).time()
+    until = last_day(max(day, timezone.localdate(now)))
 
-    def distance(one: Start) -> timedelta:
-        clock = timezone.localtime(wanted).time()
-        then = timezone.localtime(one.start)
-        return abs(then - timezone.make_aware(datetime.combine(then.date(), clock)))
+    def rank(pool: Pool, start: datetime) -> tuple:
+        then = timezone.localtime(start)
+        apart = abs(then - timezone.make_aware(datetime.combine(then.date(), at)))
+        return pool.schedule.date, pool.wasted(start, minutes), apart, start
 
-    found = (
-        one
-        for day in sorted(by_date)
-        for one in sorted(
-            (pool.at(start) for pool in by_date[day] for start in pool.tidy(minutes)), key=distance
-        )
-    )
-    return list(islice(found, most))
+    found = pools(now, day, until, doctor=doctor, at_desk=at_desk)
+    fitting = [(pool, start) for pool in found for start in pool.starts(minutes)]
+    return [pool.at(start) for pool, start in sorted(fitting, key=lambda one: rank(*one))[:most]]
 
 
 def suggesting(refusal: Refused, *, at_desk: bool) -> Refused:

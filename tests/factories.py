@@ -182,11 +182,16 @@ def hold(schedule, who=None, **fields):
     )
 
 
-def reserve(pool, service, after=0, who=None, **fields) -> Booking:
-    """A service held in a pool, so many minutes after the pool's start; (None: the first that fits)."""
+def asking(pool, service, after=0) -> dict:
+    """What a page asks for: a service so many minutes after the pool's start (None: where it fits first)."""
     start = None if after is None else pool.starts_at + timedelta(minutes=after)
-    asked = {"service_id": service.pk, "start_at": start, "price_minor": service.price_minor}
-    return hold(pool, who, **asked | {"minutes": service.minutes} | fields)
+    asked = {"service_id": service.pk, "start_at": start, "minutes": service.minutes}
+    return asked | {"price_minor": service.price_minor}
+
+
+def reserve(pool, service, after=0, who=None, **fields) -> Booking:
+    """A service that is held in a pool; `paid(pool, **asking(…))` is one that is paid."""
+    return hold(pool, who, **asking(pool, service, after) | fields)
 
 
 def capture(payment, **fields) -> Event:

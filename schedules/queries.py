@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 
 from clinic.models import Doctor
 from schedules.closure_models import Closure
@@ -44,6 +44,9 @@ def why_not(schedule: Schedule, now: datetime, *, can_pay: bool = True) -> tuple
     if schedule.fee_minor and not can_pay:
         return "PAYMENT_NOT_CONFIGURED", _("This can't be paid online yet. Please book at the desk.")
     return "", ""
+
+
+GONE = {"held": gettext_lazy("held"), "past": gettext_lazy("past"), "booked": gettext_lazy("taken")}
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,11 @@ class Window:
             return "held" if self.held else "booked"
         return "past" if self.why_not_code == "PAST" else "booked"
 
+    @property
+    def word(self) -> str:
+        """The same for patients, of one that can't be booked."""
+        return GONE[self.state]
+
 
 @dataclass(frozen=True)
 class Times:
@@ -135,7 +143,7 @@ class Day:
         """The windows that are booked as a whole: all but the exact times."""
         return [window for window in self.windows if window.kind != Kind.SLOT]
 
-    @property
+    @cached_property
     def times(self) -> list[Times]:
         return times_of(self.windows)
 

@@ -135,14 +135,18 @@ class ScheduleQuerySet(LockingQuerySet):
         """A light row of each window: what `places` needs, and whether at `now` patients may book it
         online (`on_sale`) or it is `shut` although it is not over, as far as that is not its fee."""
         shut = Q(status=Status.CLOSED) | Q(status=Status.OPEN, kind=Kind.POOL)
-        rows = self.annotate(on_sale=selling(now), shut=shut & Q(ends_at__gt=now)).order_by("starts_at")
+        rows = self.annotate(on_sale=selling(now), shut=shut & Q(ends_at__gt=now)).order_by()
         return rows.values_list("pk", "date", "on_sale", "shut", "fee_minor", *COUNTERS, named=True)
 
-    def holds(self, now):
-        """What holds come to in these windows: units that the lapsed ones give back, for each window, and
-        the windows in which somebody pays for a place now. One statement."""
+    def holds(self, rows, now):
+        """What holds come to in the windows of these `counters`: units that the lapsed ones give back, for
+        each window, and the windows in which somebody pays for a place now. At most one statement.
+
+        The windows are named one by one: with a subquery PostgreSQL may walk through all of the clinic's.
+        """
+        taken = [row.pk for row in rows if row.taken]
+        held = self._bookings().held().filter(schedule__in=taken).order_by()
         freed, paying = Counter(), set()
-        held = self._bookings().held().filter(schedule__in=self.order_by()).order_by()
         for window, units, expires in held.values_list("schedule_id", "units", "hold_expires_at"):
             if expires <= now:
                 freed[window] += units

@@ -193,7 +193,7 @@ def calendar(
     dates = [today + timedelta(days=n) for n in range(DAYS)]
     ahead, can_pay = doctor.schedules.standing().between(dates[0], dates[-1]), payments_ready()
     rows = list(ahead.counters(now))
-    freed, paying = ahead.holds(now)  # after the counters: what ends meanwhile must not be free twice
+    freed, paying = ahead.holds(rows, now)  # after the counters: what ends meanwhile must not be free twice
     counted = by_day(rows, freed, can_pay=can_pay)
     chosen, address = chosen_day(counted, dates, wanted), address or doctor.get_absolute_url()
     counters = {row.pk: row for row in rows if row.date == chosen}
@@ -245,8 +245,8 @@ def closures_of(days: list[Day]) -> list[Closure]:
 def chosen_day(counted: dict[date, dict], dates: list[date], wanted: str) -> date:
     """The date that was asked for; else the first with a place, else with a window, else today."""
     asked = [day for day in dates if day.isoformat() == wanted]
-    free = [day for day, counts in counted.items() if counts["left"]]
-    return [*asked, *free, *counted, dates[0]][0]
+    free = sorted(day for day, counts in counted.items() if counts["left"])
+    return [*asked, *free, *sorted(counted), dates[0]][0]
 
 
 def window(schedule_id: int, now: datetime) -> Window | None:

@@ -106,7 +106,8 @@ def test_what_a_day_counts_is_what_its_window_says_of_itself(kind, status, can_p
         made = factories.window(
             starts_in=timedelta(hours=hours), kind=kind, status=status, capacity=1, taken=taken, fee_minor=fee
         )
-        rows, freed = made.doctor.schedules.counters(now), made.doctor.schedules.holds(now)[0]
+        rows = made.doctor.schedules.counters(now)
+        freed, _paying = made.doctor.schedules.holds(rows, now)
         [counts] = queries.by_day(rows, freed, can_pay=can_pay).values()
         day = queries.Day(date=made.date, is_today=True, selected=True, url="", receives=True, **counts)
         says = queries.why_not(Schedule.objects.with_left(now).get(pk=made.pk), now, can_pay=can_pay)[0]

@@ -52,6 +52,10 @@ class BookingQuerySet(LockingQuerySet):
     def with_doctor(self):
         return self.filter(status=Status.IN_CONSULTATION)
 
+    def held(self):
+        """Places kept for who still pays, or no longer: with `hold_expires_at` past they are lapsed."""
+        return self.filter(status=Status.HELD)
+
     def lapsed(self, now):
         """Holds whose time is up, whether or not a sweep has seen them."""
         return self.filter(status=Status.HELD, hold_expires_at__lte=now)

@@ -124,12 +124,13 @@ def days(today):
 
 def slot_groups(at):
     states = ["past", "booked", "free", "free", "held", "free", "booked", "free", "free"]
+    words = {"past": _("past"), "booked": _("taken"), "held": _("held")}
     return [
         Sample(
             label=label, mode="in_person", fee_minor=80000, currency="INR",
             slots=[
                 Sample(
-                    starts_at=at(hour + n // 3, n % 3 * 20), state=state,
+                    starts_at=at(hour + n // 3, n % 3 * 20), state=state, word=words.get(state),
                     url="#", selected=hour == 9 and n == 5,
                 )
                 for n, state in enumerate(states)

@@ -1,11 +1,13 @@
 """When a doctor receives: a dated window with a capacity. Its row is the lock for its places."""
 
+from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +26,22 @@ def selling(now) -> Q:
     last_end = now + timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
     in_time = Q(kind=Kind.TOKEN, ends_at__gt=last_end) | Q(kind=Kind.SLOT, starts_at__gt=now)
     return (in_time | Q(kind=Kind.POOL, ends_at__gt=now)) & Q(status=Status.OPEN)
+
+
+COUNTERS = ("capacity", "taken", "taken_at_desk", "reserved_for_desk")
+
+
+def places(window, freed, greatest=max):
+    """Places left, and those of them left online, in the booking's units (patients, or minutes).
+
+    `freed` is what lapsed holds give back, so that pages are right with the worker dead; what the desk
+    keeps for itself is not left online. Of a window's numbers, or with Greatest of its COLUMNS.
+    """
+    left = window.capacity - window.taken + freed
+    return left, greatest(left - greatest(window.reserved_for_desk - window.taken_at_desk, 0), 0)
+
+
+COLUMNS = SimpleNamespace(**{name: F(name) for name in COUNTERS})
 
 
 class ScheduleQuerySet(LockingQuerySet):
@@ -114,28 +132,28 @@ class ScheduleQuerySet(LockingQuerySet):
         """Windows with a free place for patients online."""
         return self.with_left(now).filter(online_left__gt=0)
 
-    def by_day(self, now, *, can_pay):
-        """Rows of date, places left online (`left`, of pools `minutes`), and how many windows are `selling`, `shut`, or
-        cannot be paid online: what `queries.why_not` says of each window, counted by the database."""
-        on_sale = selling(now)
-        payable = Q() if can_pay else Q(fee_minor=0)
-        return (
-            self.with_left(now)
-            .order_by("date")
-            .values("date")
-            .annotate(
-                left=Sum("online_left", filter=on_sale & payable & ~Q(kind=Kind.POOL), default=0),
-                minutes=Sum("online_left", filter=on_sale & payable & Q(kind=Kind.POOL), default=0),
-                pools=Count("pk", filter=Q(kind=Kind.POOL)),
-                selling=Count("pk", filter=on_sale),
-                unpayable=Count("pk", filter=on_sale & ~payable) if not can_pay else Value(0),
-                shut=Count("pk", filter=Q(status=Status.CLOSED, ends_at__gt=now)),
-            )
-        )
+    def counters(self, now):
+        """A light row of each window: what `places` needs, and whether at `now` patients may book it
+        online (`on_sale`) or it is `shut` although it is not over, as far as that is not its fee."""
+        shut = Q(status=Status.CLOSED, ends_at__gt=now)
+        rows = self.annotate(on_sale=selling(now), shut=shut).order_by()
+        return rows.values_list("pk", "date", "kind", "on_sale", "shut", "fee_minor", *COUNTERS, named=True)
 
-    def with_held(self, now):
-        """Annotates `held`: somebody holds a place here and pays for it now."""
-        return self.annotate(held=Exists(self._bookings().paying(now).filter(schedule=OuterRef("pk"))))
+    def holds(self, rows, now):
+        """What holds come to in the windows of these `counters`: units that the lapsed ones give back, for
+        each window, and the windows in which somebody pays for a place now. At most one statement.
+
+        The windows are named one by one: with a subquery PostgreSQL may walk through all of the clinic's.
+        """
+        taken = [row.pk for row in rows if row.taken]
+        held = self._bookings().held().filter(schedule__in=taken).order_by()
+        freed, paying = Counter(), set()
+        for window, units, expires in held.values_list("schedule_id", "units", "hold_expires_at"):
+            if expires <= now:
+                freed[window] += units
+            else:
+                paying.add(window)
+        return freed, paying
 
     def about(self, now):
         """Windows that start within the hour, run, or ended lately with nobody saying so."""
@@ -143,17 +161,11 @@ class ScheduleQuerySet(LockingQuerySet):
         return self.filter(status__in=SETTLES, starts_at__lte=start, ends_at__gt=end)
 
     def with_left(self, now):
-        """Annotates `left` and `online_left` in the booking's units (patients, or minutes).
-
-        Lapsed holds count as free although their rows still stand, so pages are right with
-        the worker dead; what the desk keeps for itself is not left online.
-        """
+        """Annotates `left` and `online_left`: see `places`."""
         lapsed = self._bookings().lapsed(now).filter(schedule=OuterRef("pk")).order_by()
         freed = lapsed.values("schedule").annotate(units=Sum("units")).values("units")
-        return self.annotate(
-            left=F("capacity") - F("taken") + Coalesce(Subquery(freed), 0),
-            online_left=Greatest(F("left") - Greatest(F("reserved_for_desk") - F("taken_at_desk"), 0), 0),
-        )
+        left, online_left = places(COLUMNS, Coalesce(Subquery(freed), 0), Greatest)
+        return self.annotate(left=left, online_left=online_left)
 
 
 class Schedule(models.Model):

@@ -2,7 +2,7 @@
 
 from django import template
 from django.templatetags.static import static
-from django.utils import formats, timezone
+from django.utils import dateformat, formats, timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext, pgettext
 
@@ -20,7 +20,7 @@ def money(minor, currency):
 @register.filter(expects_localtime=True)
 def clinic_time(value):
     """ "9:00", in the clinic's time zone."""
-    return formats.date_format(value, pgettext("time format", "G:i")) if value else ""
+    return dateformat.format(value, pgettext("time format", "G:i")) if value else ""
 
 
 @register.filter(expects_localtime=True)

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import Promise
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -25,7 +25,7 @@ from clinic import money
 from clinic.actions import resolve_review
 from clinic.adminsite import Tile, require
 from clinic.forms import MoneyField, PatientForm
-from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
+from clinic.models import Doctor, Patient, ReviewItem, User
 from clinic.notice_models import KINDS, Notice
 
 
@@ -205,8 +205,19 @@ class DoctorAdmin(KeptAdmin):
     fieldsets = [
         (None, {"fields": ["name", "slug", "specialty", "is_active", "user"]}),
         (gettext_lazy("At the desk"), {"fields": ["room", "prefix", "fee_minor", "follow_up_days"]}),
-        (gettext_lazy("For patients"), {"fields": ["qualifications", "languages", "about"]}),
+        (gettext_lazy("For patients"), {"fields": ["qualifications", "languages", "about", "offers"]}),
     ]
+    readonly_fields = ["offers"]
+
+    @admin.display(description=gettext_lazy("services"))
+    def offers(self, doctor):
+        """Who offers what is ticked at the service."""
+        if not doctor.pk:
+            return "–"
+        found = [
+            (reverse("admin:clinic_service_change", args=[s.pk]), s) for s in doctor.services.in_catalogue()
+        ]
+        return format_html_join(", ", '<a href="{}">{}</a>', found) or "–"
 
     def tools(self, request, doctor):
         return import_string(settings.DOCTOR_TOOLS)(request, doctor)
@@ -264,31 +275,6 @@ class PatientAdmin(KeptAdmin):
     def has_add_permission(self, request):
         """Patients come into being with their first booking."""
         return False
-
-
-class ServiceForm(forms.ModelForm):
-    price_minor = fee_field(gettext_lazy("Price"))
-
-
-@admin.register(Service)
-class ServiceAdmin(KeptAdmin):
-    form = ServiceForm
-    list_display = ["name", "category", "duration", "buffer", "price", "visible"]
-    list_select_related = ["category"]
-    list_filter = ["visible", "category"]
-    search_fields = ["name", "code"]
-    prepopulated_fields = {"code": ["name"]}
-    formfield_overrides = AS_BOXES
-
-    @admin.display(description=gettext_lazy("price"), ordering="price_minor")
-    def price(self, service):
-        return money.display(service.price_minor, settings.CLINIC_CURRENCY)
-
-
-@admin.register(ServiceCategory)
-class ServiceCategoryAdmin(KeptAdmin):
-    list_display = ["name", "position"]
-    search_fields = ["name"]
 
 
 # --- What must be looked at ---------------------------------------------------------------
@@ -395,4 +381,4 @@ REVIEW_TILE = Tile(
     in_header=True,
 )
 
-from clinic import membership_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)
+from clinic import membership_admin, service_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)

@@ -21,6 +21,7 @@ from clinic.wiring import (  # noqa: F401  (they are settings too)
     PAYMENT_READY,
     READINESS,
     REVIEW_TOOLS,
+    SERVICE_ADVICE,
     SWEEPS,
     WINDOW_TOOLS,
 )

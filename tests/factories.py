@@ -13,7 +13,7 @@ from bookings import actions, desk
 from bookings.models import Booking
 from bookings.steps import Guest
 from clinic.membership_models import Plan, Rule
-from clinic.models import Doctor, Heartbeat, Patient, User
+from clinic.models import Doctor, Heartbeat, Patient, Service, User
 from payments import actions as money
 from payments import gateways
 from payments.gateways.base import Event
@@ -116,6 +116,22 @@ def window(*, starts_in=timedelta(hours=1), lasts=timedelta(hours=3), **fields) 
 def slot(*, lasts=timedelta(minutes=20), **fields) -> Schedule:
     """An open exact time for one patient: in an hour, for 20 minutes, unless said."""
     return window(**{"kind": Kind.SLOT, "capacity": 1, "prefix": "", "lasts": lasts} | fields)
+
+
+def pool(**fields) -> Schedule:
+    """An open morning of 180 minutes for services: it starts in an hour, unless said."""
+    return window(**{"kind": Kind.POOL, "capacity": 180, "prefix": "", "fee_minor": 0} | fields)
+
+
+def service(*by: Doctor, **fields) -> Service:
+    """Thirty minutes and ten kept free after it, for ₹400, offered by these doctors."""
+    n = next(numbers)
+    made = Service.objects.create(
+        **{"code": f"ecg-{n}", "name": f"ECG {n}", "duration": 30, "buffer": 10, "price_minor": 40000}
+        | fields
+    )
+    made.doctors.set(by)
+    return made
 
 
 def at_ten(days=1) -> timedelta:

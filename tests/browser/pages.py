@@ -62,6 +62,8 @@ NO_PAGES = {
     "admin:desk-move": POSTED,
     "admin:walk-in-find": POSTED,
     "admin:logout": POSTED,
+    "admin:clinic_service_remove": POSTED,
+    "admin:clinic_service_restore": POSTED,
     "admin:schedules_schedule_close": POSTED,
     "admin:schedules_schedule_reopen": POSTED,
     "admin:schedules_schedule_withdraw": POSTED,
@@ -234,6 +236,11 @@ def rows_of(what: str) -> Callable[[Scene], str]:
     return lambda scene: f"{some_days(scene)}&what={what}"
 
 
+def removed_ones(scene: Scene) -> str:
+    assert scene.service and scene.removed_service
+    return "?removed=yes"
+
+
 def of_doctor(scene: Scene) -> list[int]:
     return [scene.payout.doctor_id]
 
@@ -391,6 +398,23 @@ MORE = {
         name="admin:clinic_reviewitem_change",
         who=MANAGER,
         arguments=lambda scene: [scene.given_back_twice.item.pk],
+    ),
+    "service, wrong": Stop(name="admin:clinic_service_add", who=MANAGER, then=press("Save")),
+    "service, removed": Stop(
+        name="admin:clinic_service_change",
+        who=MANAGER,
+        arguments=lambda scene: [scene.removed_service.pk],
+    ),
+    "service, read by reception": Stop(
+        name="admin:clinic_service_change", who=RECEPTION, arguments=lambda scene: [scene.service.pk]
+    ),
+    "services, removed": Stop(
+        name="admin:clinic_service_changelist",
+        who=MANAGER,
+        query=removed_ones,
+    ),
+    "change minutes": Stop(
+        name="admin:schedules_schedule_capacity", who=MANAGER, arguments=lambda scene: [scene.pool.pk]
     ),
     "home, searched": Stop(name="home", then=search("child")),
     "home, nobody found": Stop(name="home", query=lambda scene: "?q=astrologer"),

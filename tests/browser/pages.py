@@ -236,6 +236,11 @@ def rows_of(what: str) -> Callable[[Scene], str]:
     return lambda scene: f"{some_days(scene)}&what={what}"
 
 
+def save_nothing(page: Page, scene: Scene) -> None:
+    with page.expect_event("load"):
+        page.get_by_role("button", name="Save", exact=True).click()
+
+
 def removed_ones(scene: Scene) -> str:
     assert scene.service and scene.removed_service
     return "?removed=yes"
@@ -399,7 +404,7 @@ MORE = {
         who=MANAGER,
         arguments=lambda scene: [scene.given_back_twice.item.pk],
     ),
-    "service, wrong": Stop(name="admin:clinic_service_add", who=MANAGER, then=press("Save")),
+    "service, wrong": Stop(name="admin:clinic_service_add", who=MANAGER, then=save_nothing),
     "service, removed": Stop(
         name="admin:clinic_service_change",
         who=MANAGER,
@@ -407,6 +412,9 @@ MORE = {
     ),
     "service, read by reception": Stop(
         name="admin:clinic_service_change", who=RECEPTION, arguments=lambda scene: [scene.service.pk]
+    ),
+    "services": Stop(
+        name="admin:clinic_service_changelist", who=MANAGER, query=lambda scene: f"?q={scene.service.name}"
     ),
     "services, removed": Stop(
         name="admin:clinic_service_changelist",
@@ -467,7 +475,7 @@ MORE = {
         arguments=lambda scene: [scene.review.pk],
     ),
     "family, none": Stop(name="family", who=NEWCOMER),
-    "add-person, wrong": Stop(name="add-person", who=PATIENT, then=press("Save")),
+    "add-person, wrong": Stop(name="add-person", who=PATIENT, then=save_nothing),
     "book, free with a plan": Stop(
         name="book", who=PATIENT, arguments=lambda scene: [scene.childs_window.pk]
     ),

@@ -27,7 +27,7 @@ class ServiceForm(forms.ModelForm):
 class RemovedFilter(admin.SimpleListFilter):
     """The list is the catalogue; what was removed is one click away."""
 
-    title = gettext_lazy("removed")
+    title = gettext_lazy("whether it is removed")
     parameter_name = "removed"
 
     def lookups(self, request, model_admin):

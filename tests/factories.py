@@ -181,6 +181,13 @@ def hold(schedule, who=None, **fields):
     )
 
 
+def reserve(pool, service, after=0, who=None, **fields) -> Booking:
+    """A service held in a pool, so many minutes after the pool's start; (None: the first that fits)."""
+    start = None if after is None else pool.starts_at + timedelta(minutes=after)
+    asked = {"service_id": service.pk, "start_at": start, "price_minor": service.price_minor}
+    return hold(pool, who, **asked | {"minutes": service.minutes} | fields)
+
+
 def capture(payment, **fields) -> Event:
     """What a gateway says when `payment` was paid."""
     n = next(numbers)

@@ -14,7 +14,7 @@ from bookings.states import Status
 from clinic.import_actions import OnlyTried, find_doctors
 from clinic.import_rules import Row, Wrong
 from clinic.models import Doctor, Service
-from clinic.transactions import action
+from clinic.transactions import StartOver, action
 from schedules.models import Schedule
 from schedules.states import Status as Window
 
@@ -55,6 +55,8 @@ def _import(rows, dry_run, open_windows, skip_past, watch) -> Brought:
     windows = now = None
     if places:
         windows, now, taken = steps.lock_windows({*places.values()}, Q(units__gt=0))
+        if {booking.external_id for booking in taken} & {line.external_id for line in places}:
+            raise StartOver  # somebody else has brought the same file meanwhile
         _seat(places, windows, taken)
     if problems := [problem for row in rows for problem in row.problems]:
         raise Wrong(problems)

@@ -1,16 +1,12 @@
 """The catalogue of services: what managers write, what reception reads, and what bookings keep."""
 
-from datetime import timedelta
-
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from bookings import steps
 from bookings.models import Booking
-from bookings.states import Status
 from clinic import service_actions as actions
 from clinic.errors import Refused
 from clinic.models import Doctor, Service, ServiceCategory
@@ -49,19 +45,6 @@ def listed(page):
 
 def told(client, answer) -> str:
     return " ".join(str(message) for message in client.get(answer.url).context["messages"])
-
-
-def sold(service, pool) -> Booking:
-    """Somebody has booked it, as it is now."""
-    with transaction.atomic():
-        window, now, _others = steps.lock_window(pool.pk)
-        booking = steps.new_booking(
-            window, factories.guest(), now=now, channel="phone", price_minor=service.price_minor,
-            service=service, service_name=service.name, minutes=service.minutes, free_reason="a test",
-            start_at=window.starts_at, end_at=window.starts_at + timedelta(minutes=service.minutes),
-        )  # fmt: skip
-        steps.move(booking, Status.CONFIRMED, now=now, cause="a test")
-    return booking
 
 
 # --- The form -----------------------------------------------------------------------------
@@ -226,7 +209,7 @@ def test_nobody_deletes_a_service(client, manager):
 def test_what_was_booked_keeps_its_name_minutes_and_price(client, manager):
     doctor = factories.doctor()
     service = factories.service(doctor, code="skin-care", name="Skin care")
-    booking = sold(service, factories.pool(doctor=doctor))
+    booking = factories.reserve(factories.pool(doctor=doctor), service, 60)
     before = Booking.objects.values().get()
     changed = typed(name="Deluxe", duration="90", price_minor="9000")
     client.post(f"{SERVICES}{service.pk}/change/", changed)

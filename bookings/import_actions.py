@@ -165,6 +165,8 @@ def _seat(places: dict[Line, int], windows: dict[int, Schedule], taken: list[Boo
     """Gives each line its time under the lock, in order; one that finds none says why."""
     rooms = {pk: Room(window.capacity, window.taken) for pk, window in windows.items()}
     for booking in taken:
+        if not booking.units:
+            continue  # a hold that has just lapsed
         rooms[booking.schedule_id].times.append((booking.start_at, booking.end_at, 0))
     for line, pk in sorted(places.items(), key=lambda item: (item[0].start, item[0].row.line)):
         if windows[pk].status == Window.CANCELLED:

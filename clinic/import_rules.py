@@ -62,7 +62,7 @@ class Row:
         cell = self._cell(name, needed)
         if not cell:
             return default
-        if cell.isascii() and cell.isdigit() and least <= int(cell[:9]) <= most:
+        if cell.isascii() and cell.isdigit() and len(cell) < 10 and least <= int(cell) <= most:
             return int(cell)
         self._say(
             _("“%(name)s” is “%(cell)s”, not a whole number from %(least)s to %(most)s."),
@@ -106,7 +106,10 @@ class Row:
         try:
             if len(cell) < len("2026-11-23T09:00"):
                 raise ValueError(cell)
-            return datetime.fromisoformat(cell)
+            found = datetime.fromisoformat(cell)
+            if not 2000 <= found.year < 2100:
+                raise ValueError(cell)
+            return found
         except ValueError:
             self._say(
                 _("“%(name)s” is “%(cell)s”, not a day and time like 2026-11-23 09:00."), name, cell=cell[:40]

@@ -303,6 +303,8 @@ def test_past_ones_may_be_left_out(open_soon, tmp_path):
         ({"start": "tomorrow at nine"}, "“start” is “tomorrow at nine”"),
         ({"start": f"{SOON}"}, "not a day and time"),
         ({"start": "2026-02-30 09:00"}, "not a day and time"),
+        ({"start": "9999-12-31T23:59:00-12:00"}, "not a day and time"),
+        ({"minutes": "0000000030999"}, "“minutes” is “0000000030999”"),
         ({"minutes": "0"}, "“minutes” is “0”"),
         ({"minutes": "999999"}, "“minutes” is “999999”"),
         ({"price": "12.345"}, "“price” is “12.345”"),
@@ -341,6 +343,16 @@ def test_what_is_booked_here_stays_and_is_not_booked_over(open_soon, tmp_path):
     told = refused("import_reservations", tmp_path, reservations(line(2, "09:30")))
     assert "It overlaps a booking that is here already, at 09:00." in told[0]
     assert Booking.objects.count() == 1
+
+
+def test_a_hold_that_lapsed_leaves_its_time_to_the_file(open_soon, botox, tmp_path):
+    held = factories.reserve(open_soon, botox, 0)
+    told = refused("import_reservations", tmp_path, reservations(line(1, "09:00")))
+    assert "It overlaps a booking that is here already" in told[0]
+    factories.lapse(held)
+    bring("import_reservations", tmp_path, reservations(line(1, "09:00")))
+    held.refresh_from_db()
+    assert held.status == Status.EXPIRED and violations() == {}
 
 
 def test_a_window_takes_no_more_than_its_minutes(open_soon, tmp_path):

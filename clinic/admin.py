@@ -26,7 +26,6 @@ from clinic.actions import resolve_review
 from clinic.adminsite import Tile, require
 from clinic.forms import MoneyField, PatientForm
 from clinic.models import Doctor, Patient, ReviewItem, User
-from clinic.notice_models import KINDS, Notice
 
 
 def spelled(phone) -> str:
@@ -117,6 +116,21 @@ class ReadableInline(admin.TabularInline):
 class KeptAdmin(ToolsAdmin):
     """Rows that others refer to: they are hidden or switched off, never deleted."""
 
+    in_major_units = {}
+    """Fields of money, and the column that says the same to those who only read."""
+
+    def get_fieldsets(self, request, obj=None):
+        found = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return found
+        said = self.in_major_units
+        return [
+            (name, of | {"fields": [said.get(field, field) for field in of["fields"]]}) for name, of in found
+        ]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*super().get_readonly_fields(request, obj), *self.in_major_units.values()]
+
     def has_delete_permission(self, request, obj=None):
         return False
 
@@ -182,10 +196,10 @@ class SecondFactorAdmin(ReadableAdmin):
         return request.user.has_perm("mfa.delete_authenticator")
 
 
-def fee_field(label):
+def fee_field(label, initial=0):
     return MoneyField(
         label=label,
-        initial=0,
+        initial=initial,
         help_text=gettext_lazy("In %(currency)s.") % {"currency": settings.CLINIC_CURRENCY},
     )
 
@@ -208,6 +222,7 @@ class DoctorAdmin(KeptAdmin):
         (gettext_lazy("For patients"), {"fields": ["qualifications", "languages", "about", "offers"]}),
     ]
     readonly_fields = ["offers"]
+    in_major_units = {"fee_minor": "fee"}
 
     @admin.display(description=gettext_lazy("services"))
     def offers(self, doctor):
@@ -344,30 +359,6 @@ class ReviewItemAdmin(ReadableAdmin):
         )  # fmt: skip
 
 
-class NoticeKind(admin.SimpleListFilter):
-    title = gettext_lazy("what")
-    parameter_name = "kind"
-
-    def lookups(self, request, model_admin):
-        return KINDS.items()
-
-    def queryset(self, request, queryset):
-        return queryset.filter(kind=self.value()) if self.value() else queryset
-
-
-@admin.register(Notice)
-class NoticeAdmin(ReadableAdmin):
-    list_display = ["what", "recipient", "channel", "status", "due_at", "sent_at", "tries"]
-    list_filter = ["status", NoticeKind, "recipient"]
-    date_hierarchy = "created_at"
-    list_per_page = 50
-    fields = ["what", "recipient", "channel", "status", "created_at", "due_at", "sent_at", "tries", "error"]
-
-    @admin.display(description=gettext_lazy("what"), ordering="kind")
-    def what(self, notice):
-        return notice.what
-
-
 def count_open(request):
     return str(ReviewItem.objects.open().count()), _("open")
 
@@ -381,4 +372,4 @@ REVIEW_TILE = Tile(
     in_header=True,
 )
 
-from clinic import membership_admin, service_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)
+from clinic import membership_admin, notice_admin, service_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)

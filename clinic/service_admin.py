@@ -21,7 +21,7 @@ CHANGE = "clinic.change_service"
 
 
 class ServiceForm(forms.ModelForm):
-    price_minor = fee_field(gettext_lazy("Price"))
+    price_minor = fee_field(gettext_lazy("Price"), initial=None)
 
 
 class RemovedFilter(admin.SimpleListFilter):
@@ -52,6 +52,8 @@ class ServiceAdmin(KeptAdmin):
     list_per_page = 50
     prepopulated_fields = {"code": ["name"]}
     formfield_overrides = AS_BOXES
+    readonly_fields = ["deleted_at"]
+    in_major_units = {"price_minor": "price"}
     fieldsets = [
         (None, {"fields": ["name", "code", "category", "description"]}),
         (gettext_lazy("What it takes"), {"fields": ["duration", "buffer", "price_minor", "pay_at_desk"]}),
@@ -61,6 +63,10 @@ class ServiceAdmin(KeptAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("doctors")
+
+    def get_fieldsets(self, request, obj=None):
+        removed = [(None, {"fields": ["deleted_at"]})] if obj and obj.deleted_at else []
+        return removed + super().get_fieldsets(request, obj)
 
     def get_prepopulated_fields(self, request, obj=None):
         """A code that is known already doesn't follow the name."""

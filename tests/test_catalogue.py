@@ -73,6 +73,7 @@ def test_a_manager_adds_a_service_with_its_price_in_major_units(client, manager)
         ("price_minor", "-1", "greater than or equal to 0"),
         ("price_minor", "10.505", "finer than the smallest coin"),
         ("price_minor", "free", "number"),
+        ("price_minor", "", "required"),
         ("code", "two words", "valid"),
         ("code", "", "required"),
         ("name", "", "required"),
@@ -188,6 +189,7 @@ def test_a_removed_service_is_read_until_it_is_restored(client, manager):
     actions.remove_service(service.pk, actor=manager)
     page = client.get(f"{SERVICES}{service.pk}/change/").content.decode()
     assert "Restore" in page and 'name="duration"' not in page
+    assert "₹400" in page and "40000" not in page and "Removed" in page
     assert client.post(f"{SERVICES}{service.pk}/change/", typed(duration="5")).status_code == 403
     service.refresh_from_db()
     assert service.duration == 30
@@ -226,6 +228,7 @@ def test_reception_reads_the_catalogue_and_changes_nothing(client, reception):
     assert listed(client.get(SERVICES)) == ["ECG"]
     page = client.get(f"{SERVICES}{service.pk}/change/").content.decode()
     assert "ECG" in page and 'name="duration"' not in page and "Remove" not in page
+    assert "₹400" in page and "40000" not in page
     for url in (ADD, f"{SERVICES}{service.pk}/change/", f"{SERVICES}{service.pk}/remove/"):
         assert client.post(url, typed()).status_code == 403
     assert Service.objects.get().deleted_at is None
@@ -270,6 +273,12 @@ def test_a_doctors_page_shows_their_services(client, manager):
     page = client.get(f"/admin/clinic/doctor/{doctor.pk}/change/").content.decode()
     assert f'href="{SERVICES}{service.pk}/change/">ECG</a>' in page and "Cupping" not in page
     assert Doctor.objects.count() == 1
+
+
+def test_reception_reads_a_doctors_fee_in_major_units(client, reception):
+    doctor = factories.doctor(fee_minor=60000)
+    page = client.get(f"/admin/clinic/doctor/{doctor.pk}/change/").content.decode()
+    assert "₹600" in page and "60000" not in page
 
 
 # --- The same by a program ----------------------------------------------------------------

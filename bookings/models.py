@@ -125,6 +125,9 @@ class Booking(models.Model):
 
     public_id = models.CharField(max_length=22, unique=True, default=new_public_id, editable=False)
     request_key = models.UUIDField(unique=True, null=True, blank=True, editable=False)
+    external_id = models.CharField(
+        _("number in the system before"), max_length=64, unique=True, null=True, blank=True, editable=False
+    )
     request_digest = models.CharField(max_length=64, blank=True, editable=False)
     schedule = models.ForeignKey(Schedule, models.PROTECT, related_name="bookings", verbose_name=_("window"))
     patient = models.ForeignKey(Patient, models.PROTECT, related_name="bookings", verbose_name=_("patient"))

@@ -38,6 +38,7 @@ def move(
     actor=None,
     cause: str,
     into: Schedule | None = None,
+    quietly: bool = False,
     **changes,
 ) -> None:
     """The only writer of a booking's status, window, units and number; its window must be locked.
@@ -48,6 +49,7 @@ def move(
     the notices of it.
     With `into`, another locked window, the place and its number are taken there, and what it
     took in its old window is given back; its own window stands for another time there.
+    `quietly`: nobody is told, as of what another system has told already.
 
     Raises Refused: MOVE where `states.MOVES` forbids it, FULL where no units are left.
     """
@@ -70,7 +72,8 @@ def move(
     booking.save(force_insert=adding, update_fields=None if adding else changes)
     event = BookingEvent(booking=booking, at=now, actor=actor, from_status=was, to_status=to, cause=cause)
     event.save(force_insert=True)
-    tell(of_move(booking, event, now))
+    if not quietly:
+        tell(of_move(booking, event, now))
     _take(old, booking, -leaves)
     _take(window, booking, units - had, changes.get("queue_number"))
     if changes.get("queue_number"):

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import Promise
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -25,8 +25,7 @@ from clinic import money
 from clinic.actions import resolve_review
 from clinic.adminsite import Tile, require
 from clinic.forms import MoneyField, PatientForm
-from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
-from clinic.notice_models import KINDS, Notice
+from clinic.models import Doctor, Patient, ReviewItem, User
 
 
 def spelled(phone) -> str:
@@ -117,6 +116,21 @@ class ReadableInline(admin.TabularInline):
 class KeptAdmin(ToolsAdmin):
     """Rows that others refer to: they are hidden or switched off, never deleted."""
 
+    in_major_units = {}
+    """Fields of money, and the column that says the same to those who only read."""
+
+    def get_fieldsets(self, request, obj=None):
+        found = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return found
+        said = self.in_major_units
+        return [
+            (name, of | {"fields": [said.get(field, field) for field in of["fields"]]}) for name, of in found
+        ]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*super().get_readonly_fields(request, obj), *self.in_major_units.values()]
+
     def has_delete_permission(self, request, obj=None):
         return False
 
@@ -182,10 +196,10 @@ class SecondFactorAdmin(ReadableAdmin):
         return request.user.has_perm("mfa.delete_authenticator")
 
 
-def fee_field(label):
+def fee_field(label, initial=0):
     return MoneyField(
         label=label,
-        initial=0,
+        initial=initial,
         help_text=gettext_lazy("In %(currency)s.") % {"currency": settings.CLINIC_CURRENCY},
     )
 
@@ -205,8 +219,20 @@ class DoctorAdmin(KeptAdmin):
     fieldsets = [
         (None, {"fields": ["name", "slug", "specialty", "is_active", "user"]}),
         (gettext_lazy("At the desk"), {"fields": ["room", "prefix", "fee_minor", "follow_up_days"]}),
-        (gettext_lazy("For patients"), {"fields": ["qualifications", "languages", "about"]}),
+        (gettext_lazy("For patients"), {"fields": ["qualifications", "languages", "about", "offers"]}),
     ]
+    readonly_fields = ["offers"]
+    in_major_units = {"fee_minor": "fee"}
+
+    @admin.display(description=gettext_lazy("services"))
+    def offers(self, doctor):
+        """Who offers what is ticked at the service."""
+        if not doctor.pk:
+            return "–"
+        found = [
+            (reverse("admin:clinic_service_change", args=[s.pk]), s) for s in doctor.services.in_catalogue()
+        ]
+        return format_html_join(", ", '<a href="{}">{}</a>', found) or "–"
 
     def tools(self, request, doctor):
         return import_string(settings.DOCTOR_TOOLS)(request, doctor)
@@ -264,31 +290,6 @@ class PatientAdmin(KeptAdmin):
     def has_add_permission(self, request):
         """Patients come into being with their first booking."""
         return False
-
-
-class ServiceForm(forms.ModelForm):
-    price_minor = fee_field(gettext_lazy("Price"))
-
-
-@admin.register(Service)
-class ServiceAdmin(KeptAdmin):
-    form = ServiceForm
-    list_display = ["name", "category", "duration", "buffer", "price", "visible"]
-    list_select_related = ["category"]
-    list_filter = ["visible", "category"]
-    search_fields = ["name", "code"]
-    prepopulated_fields = {"code": ["name"]}
-    formfield_overrides = AS_BOXES
-
-    @admin.display(description=gettext_lazy("price"), ordering="price_minor")
-    def price(self, service):
-        return money.display(service.price_minor, settings.CLINIC_CURRENCY)
-
-
-@admin.register(ServiceCategory)
-class ServiceCategoryAdmin(KeptAdmin):
-    list_display = ["name", "position"]
-    search_fields = ["name"]
 
 
 # --- What must be looked at ---------------------------------------------------------------
@@ -358,30 +359,6 @@ class ReviewItemAdmin(ReadableAdmin):
         )  # fmt: skip
 
 
-class NoticeKind(admin.SimpleListFilter):
-    title = gettext_lazy("what")
-    parameter_name = "kind"
-
-    def lookups(self, request, model_admin):
-        return KINDS.items()
-
-    def queryset(self, request, queryset):
-        return queryset.filter(kind=self.value()) if self.value() else queryset
-
-
-@admin.register(Notice)
-class NoticeAdmin(ReadableAdmin):
-    list_display = ["what", "recipient", "channel", "status", "due_at", "sent_at", "tries"]
-    list_filter = ["status", NoticeKind, "recipient"]
-    date_hierarchy = "created_at"
-    list_per_page = 50
-    fields = ["what", "recipient", "channel", "status", "created_at", "due_at", "sent_at", "tries", "error"]
-
-    @admin.display(description=gettext_lazy("what"), ordering="kind")
-    def what(self, notice):
-        return notice.what
-
-
 def count_open(request):
     return str(ReviewItem.objects.open().count()), _("open")
 
@@ -395,4 +372,4 @@ REVIEW_TILE = Tile(
     in_header=True,
 )
 
-from clinic import membership_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)
+from clinic import membership_admin, notice_admin, service_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 
+from clinic import maintenance
 from clinic.models import Heartbeat
 
 log = logging.getLogger("clinic")
@@ -31,6 +32,9 @@ def alive(request):
 def ready(request):
     """/readyz: 503 while the database is away or behind; what else is wrong is a warning.
 
+    During maintenance 200 whatever is broken: a process taken out of the balance could not say that
+    the site is closed, and could take no webhook.
+
     Everybody may read it: names, ages and counts, no secret and nothing of a patient.
     """
     try:
@@ -38,9 +42,10 @@ def ready(request):
     except Exception as error:  # a cache that is away, say: a probe gets its answer all the same
         log.exception("not-ready")
         broken, facts, warnings = [f"database or cache: {type(error).__name__}"], {}, []
-    status = "broken" if broken else "degraded" if warnings else "ready"
+    closed = bool(maintenance.current())
+    status = "maintenance" if closed else "broken" if broken else "degraded" if warnings else "ready"
     content = {"status": status, "broken": broken, "warnings": warnings, **facts}
-    return JsonResponse(content, status=503 if broken else 200)
+    return JsonResponse(content, status=503 if broken and not closed else 200)
 
 
 def look() -> tuple[list[str], dict, list[str]]:

@@ -2,7 +2,7 @@
 
 from django.utils.decorators import sync_only_middleware
 
-from clinic import health, pages
+from clinic import health, maintenance, pages
 from clinic.errors import Refused, is_busy
 
 PROBES = {"/healthz": health.alive, "/readyz": health.ready}
@@ -15,6 +15,24 @@ def probes(get_response):
     def middleware(request):
         return PROBES.get(request.path, get_response)(request)
 
+    return middleware
+
+
+@sync_only_middleware
+def closed_for_maintenance(get_response):
+    """While the switch is on, every view but those marked `goes_on` says so, to staff too: the database may
+    be half migrated. Before sessions and CSRF, so that it asks for none of what may be away."""
+
+    def middleware(request):
+        return get_response(request)
+
+    def process_view(request, view, args, kwargs):
+        if getattr(view, "goes_on_in_maintenance", False):
+            return None
+        now = maintenance.current()
+        return pages.closed(request, now) if now else None
+
+    middleware.process_view = process_view
     return middleware
 
 

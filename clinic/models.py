@@ -2,8 +2,13 @@
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
@@ -193,6 +198,10 @@ class ServiceQuerySet(LockingQuerySet):
     def by(self, doctor):
         return self.filter(doctors=doctor)
 
+    def in_catalogue(self):
+        """All but what was removed."""
+        return self.filter(deleted_at=None)
+
     def matching(self, words: str):
         """Services whose name, description or category holds every word."""
         found = self
@@ -207,10 +216,16 @@ class ServiceQuerySet(LockingQuerySet):
         return self.select_related("category").order_by(first, "category__name", *self.model._meta.ordering)
 
 
+DAY = 24 * 60
+"""In minutes. A window is within one day, so nothing longer could ever be booked."""
+
+
 class Service(models.Model):
     """Something measured in minutes. A booking keeps its own copy of name, minutes and price."""
 
-    code = models.SlugField(_("code"), unique=True)
+    code = models.SlugField(
+        _("code"), unique=True, help_text=_("Short and lasting, for lists and files. Patients don't see it.")
+    )
     name = models.CharField(_("name"), max_length=120)
     description = models.TextField(_("description"), blank=True)
     category = models.ForeignKey(
@@ -221,10 +236,24 @@ class Service(models.Model):
         related_name="services",
         verbose_name=_("category"),
     )
-    duration = models.PositiveSmallIntegerField(_("minutes"))
-    buffer = models.PositiveSmallIntegerField(_("minutes kept free after it"), default=0)
+    duration = models.PositiveSmallIntegerField(
+        _("minutes"),
+        validators=[
+            MinValueValidator(1, _("A service takes at least one minute.")),
+            MaxValueValidator(DAY, _("A service takes a day at most: 1440 minutes.")),
+        ],
+    )
+    buffer = models.PositiveSmallIntegerField(
+        _("minutes kept free after it"),
+        default=0,
+        validators=[MaxValueValidator(DAY, _("No more than a day: 1440 minutes."))],
+        help_text=_("To clean up or rest. They are booked with it; the patient isn't told to stay."),
+    )
     price_minor = models.PositiveIntegerField(_("price"), help_text=_("Minor units."))
     doctors = models.ManyToManyField(Doctor, related_name="services", blank=True, verbose_name=_("doctors"))
+    position = models.PositiveSmallIntegerField(
+        _("order"), default=0, help_text=_("Lower numbers stand first; equal ones by name.")
+    )
     visible = models.BooleanField(_("shown to patients"), default=True)
     pay_at_desk = models.BooleanField(
         _("may be paid at the desk"),
@@ -232,16 +261,21 @@ class Service(models.Model):
         blank=True,
         choices=[(None, _("as the clinic does")), (True, _("yes")), (False, _("no: before the visit"))],
     )
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(_("removed"), null=True, blank=True, editable=False)
 
     objects = ServiceQuerySet.as_manager()
 
     class Meta:
-        ordering = ["name"]
+        ordering = ["position", "name"]
         verbose_name = _("service")
         verbose_name_plural = _("services")
         constraints = [
-            models.CheckConstraint(condition=models.Q(duration__gt=0), name="service_takes_time"),
+            models.CheckConstraint(condition=Q(duration__gt=0), name="service_takes_time"),
+            models.CheckConstraint(
+                condition=Q(duration__lte=DAY - F("buffer")),
+                name="service_fits_a_day",
+                violation_error_message=_("With the minutes kept free after it, it takes more than a day."),
+            ),
         ]
 
     def __str__(self):
@@ -249,6 +283,22 @@ class Service(models.Model):
 
     def get_absolute_url(self):
         return reverse("service", args=[self.code])
+
+    def clean(self):
+        """A code names one service for ever, in any spelling: history and files go by it."""
+        others = Service.objects.filter(code__iexact=self.code).exclude(pk=self.pk)
+        if other := others.first():
+            raise ValidationError({"code": other.has_this_code})
+
+    @property
+    def has_this_code(self) -> str:
+        """In words, why no other service can have its code."""
+        if not self.deleted_at:
+            return gettext("“%(service)s” has this code. Choose another one.") % {"service": self}
+        day = formats.date_format(timezone.localdate(self.deleted_at), "j F Y")
+        return gettext(
+            "“%(service)s” had this code and was removed on %(day)s. Restore it, or choose another code."
+        ) % {"service": self, "day": day}
 
     @property
     def minutes(self) -> int:

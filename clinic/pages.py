@@ -4,11 +4,14 @@ import logging
 from functools import wraps
 
 from allauth.account.adapter import get_adapter
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from clinic.errors import BUSY, Refused
+from clinic.maintenance import Maintenance
 from clinic.membership_models import Plan
 
 log = logging.getLogger("clinic")
@@ -63,6 +66,17 @@ def busy(request, error: Exception) -> HttpResponse:
     """503: the database was only too busy. Nothing was changed, and trying again helps."""
     log.warning("busy", extra={"why": type(error.__cause__).__name__})
     return _again_after(render(request, "503.html", {"message": BUSY}, status=503), 2)
+
+
+def closed(request, now: Maintenance) -> HttpResponse:
+    """503: the site is closed for maintenance. Programs get it as JSON."""
+    if request.path.startswith("/api/"):
+        words = _("The site is closed for maintenance and will be back soon.")
+        response = JsonResponse({"code": "MAINTENANCE", "message": words}, status=503)
+    else:
+        response = render(request, "maintenance.html", {"maintenance": now}, status=503)
+    add_never_cache_headers(response)
+    return _again_after(response, now.retry_after())
 
 
 def _again_after(response: HttpResponse, seconds: int | None) -> HttpResponse:

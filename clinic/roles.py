@@ -11,6 +11,7 @@ ROLES = {
         "payments.view_drawer",
         "clinic.view_reviewitem", "schedules.view_weeklyhours", "schedules.view_closure",
         "clinic.view_plan", "clinic.view_membership", "clinic.add_membership",
+        "clinic.view_service", "clinic.view_servicecategory",
     ],
     "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient",
                "payments.view_own_earnings", "schedules.view_weeklyhours",

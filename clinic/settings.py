@@ -21,6 +21,7 @@ from clinic.wiring import (  # noqa: F401  (they are settings too)
     PAYMENT_READY,
     READINESS,
     REVIEW_TOOLS,
+    SERVICE_ADVICE,
     SWEEPS,
     WINDOW_TOOLS,
 )
@@ -95,6 +96,7 @@ env = Env(
     RAZORPAY_API_BASE=(str, "https://api.razorpay.com"),
     DEMO_GATEWAY_BOOK=(str, ""),
     ACCEPTED_CHECKS=(list, []),
+    MAINTENANCE_FILE=(str, ""),
 )
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
@@ -112,6 +114,7 @@ if not DEBUG:
 SECRET_KEY = env("SECRET_KEY") or "only-for-the-demo-" + "0" * 40
 ALLOWED_HOSTS = env("ALLOWED_HOSTS") or ["127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS")
+MAINTENANCE_FILE = env("MAINTENANCE_FILE") or BASE_DIR / ".run" / "maintenance"
 SITE_URL = (env("SITE_URL") or "http://127.0.0.1:8000").rstrip("/")
 
 INSTALLED_APPS = [
@@ -139,6 +142,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "clinic.middleware.closed_for_maintenance",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

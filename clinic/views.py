@@ -10,12 +10,14 @@ from django.views.decorators.http import condition, require_safe
 
 from clinic import pages, theme
 from clinic.errors import is_busy
+from clinic.maintenance import goes_on
 
 
 def _version(request) -> str:
     return f'"{settings.CLINIC_ACCENT or "own"}"'
 
 
+@goes_on
 @require_safe
 @cache_control(public=True, max_age=3600)
 @condition(etag_func=_version)

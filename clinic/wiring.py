@@ -41,6 +41,8 @@ ADMIN_PAGES = [
 """Admin's own pages, beside its tables."""
 DOCTOR_TOOLS = "schedules.hours_admin.doctor_tools"
 """What stands beside a doctor's name in admin."""
+SERVICE_ADVICE = "schedules.service_queries.advice"
+"""What a manager is told who has saved a service that patients can't book (everywhere)."""
 WINDOW_TOOLS = "bookings.closure_admin.window_tools"
 """What managers may do with a window that has bookings."""
 REVIEW_TOOLS = "payments.decide_admin.review_tools"

@@ -16,6 +16,7 @@ from django_htmx.http import HTMX_STOP_POLLING
 from bookings import refund_rules
 from bookings.models import Booking
 from clinic.errors import Refused
+from clinic.maintenance import goes_on
 from clinic.pages import private, see_other
 from payments import actions, queries
 from payments.forms import PayForm
@@ -121,6 +122,7 @@ def receipt(request, public_id):
     return render(request, "payments/receipt.html", papers)
 
 
+@goes_on
 @csrf_exempt
 @require_POST
 def webhook(request, gateway):

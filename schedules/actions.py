@@ -90,20 +90,34 @@ def open_window(
 
 @action
 def change_capacity(schedule_id: int, capacity: int, *, actor) -> Schedule:
-    """Gives a window more or fewer places. Raises Refused: TAKEN below what is taken, OVER."""
+    """Gives a window more or fewer places, a pool more or fewer minutes.
+
+    Raises Refused: TAKEN below what is taken, TOO_LONG for more minutes than its hours have, OVER.
+    """
     schedule = standing(schedule_id)
     if capacity < schedule.taken:
-        raise Refused(
-            "TAKEN",
-            _("%(taken)d places are taken already. You can close the window instead: nobody new gets in.")
-            % {"taken": schedule.taken},
-            schedule=schedule,
-        )
-    message = _("Places changed from %(was)d to %(now)d") % {"was": schedule.capacity, "now": capacity}
-    schedule.capacity = capacity
+        raise Refused("TAKEN", _below_taken(schedule), schedule=schedule)
+    if schedule.has_minutes and capacity > schedule.length:
+        said = _("These hours have only %(minutes)s minutes.") % {"minutes": schedule.length}
+        raise Refused("TOO_LONG", said, schedule=schedule)
+    message = (
+        _("Minutes changed from %(was)d to %(now)d")
+        if schedule.has_minutes
+        else _("Places changed from %(was)d to %(now)d")
+    )
+    was, schedule.capacity = schedule.capacity, capacity
     schedule.save(update_fields=["capacity"])
-    record(schedule, actor, CHANGE, message)
+    record(schedule, actor, CHANGE, message % {"was": was, "now": capacity})
     return schedule
+
+
+def _below_taken(schedule: Schedule) -> str:
+    words = (
+        _("%(taken)d minutes are taken already. You can close the window instead: nobody new gets in.")
+        if schedule.has_minutes
+        else _("%(taken)d places are taken already. You can close the window instead: nobody new gets in.")
+    )
+    return words % {"taken": schedule.taken}
 
 
 @action

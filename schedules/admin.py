@@ -14,9 +14,23 @@ from clinic.admin import ReadableAdmin, Tool
 from clinic.adminsite import require
 from clinic.errors import Refused
 from schedules import actions, hours_admin  # noqa: F401  (Django looks for admins here)
-from schedules.forms import CapacityForm, WindowForm
+from schedules.forms import CapacityForm, MinutesForm, WindowForm
 from schedules.models import Schedule
 from schedules.states import SETTLES, Status
+
+
+def change_words(schedule: Schedule) -> str:
+    return _("Change minutes") if schedule.has_minutes else _("Change places")
+
+
+def taken_words(schedule: Schedule) -> str:
+    words = (
+        _("%(window)s. %(taken)d of %(capacity)d minutes are taken; the hours have %(length)d.")
+        if schedule.has_minutes
+        else _("%(window)s. %(taken)d of %(capacity)d places are taken.")
+    )
+    facts = {"taken": schedule.taken, "capacity": schedule.capacity, "length": schedule.length}
+    return words % ({"window": schedule} | facts)
 
 
 @admin.register(Schedule)
@@ -48,9 +62,12 @@ class ScheduleAdmin(ReadableAdmin):
     def hours(self, schedule):
         return schedule.hours
 
-    @admin.display(description=gettext_lazy("places taken"), ordering="taken")
+    @admin.display(description=gettext_lazy("taken"), ordering="taken")
     def places(self, schedule):
-        return _("%(taken)d of %(capacity)d") % {"taken": schedule.taken, "capacity": schedule.capacity}
+        words = (
+            _("%(taken)d of %(capacity)d minutes") if schedule.has_minutes else _("%(taken)d of %(capacity)d")
+        )
+        return words % {"taken": schedule.taken, "capacity": schedule.capacity}
 
     @admin.display(description=gettext_lazy("fee"), ordering="fee_minor")
     def fee(self, schedule):
@@ -60,7 +77,7 @@ class ScheduleAdmin(ReadableAdmin):
         bookings = reverse("admin:bookings_booking_changelist")
         found = [Tool(_("Bookings"), f"{bookings}?schedule__id__exact={schedule.pk}")]
         if schedule.status in SETTLES and self.has_plan_permission(request):
-            found.append(Tool(_("Change places"), self.url("capacity", schedule.pk)))
+            found.append(Tool(change_words(schedule), self.url("capacity", schedule.pk)))
             is_open = schedule.status == Status.OPEN
             found.append(
                 Tool(_("Close to new bookings"), self.url("close", schedule.pk), post=True)
@@ -105,10 +122,11 @@ class ScheduleAdmin(ReadableAdmin):
             form.add_error(None, refusal.message)
 
     def change_places(self, request, pk):
-        """More or fewer places; below what is taken, closing is offered instead."""
+        """More or fewer places, or minutes of a pool; below what is taken, closing is offered instead."""
         require(request, "schedules.change_schedule")
         schedule = get_object_or_404(self.get_queryset(request).select_related("doctor"), pk=pk)
-        form = CapacityForm(request.POST or None, initial={"capacity": schedule.capacity})
+        form_class = MinutesForm if schedule.has_minutes else CapacityForm
+        form = form_class(request.POST or None, initial={"capacity": schedule.capacity})
         if form.is_valid():
             try:
                 actions.change_capacity(pk, form.cleaned_data["capacity"], actor=request.user)
@@ -118,9 +136,8 @@ class ScheduleAdmin(ReadableAdmin):
                 messages.success(request, _("Changed: %(window)s") % {"window": schedule})
                 return redirect(self.url("change", pk))
         return self.ask(
-            request, form, title=_("Change places"), submit=_("Change"), back=self.url("change", pk),
-            text=_("%(window)s. %(taken)d of %(capacity)d places are taken.")
-            % {"window": schedule, "taken": schedule.taken, "capacity": schedule.capacity},
+            request, form, title=change_words(schedule), submit=_("Change"), back=self.url("change", pk),
+            text=taken_words(schedule),
         )  # fmt: skip
 
     def at_once(self, name):

@@ -72,3 +72,11 @@ class CapacityForm(forms.Form):
     capacity = forms.IntegerField(
         label=_("Places"), min_value=1, max_value=100_000, widget=forms.NumberInput(attrs={"autofocus": True})
     )
+
+
+class MinutesForm(CapacityForm):
+    """The same of a pool: fewer for one day, say before a holiday."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["capacity"].label = _("Minutes for services")

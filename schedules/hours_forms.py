@@ -49,7 +49,10 @@ class HoursForm(LineForm):
         min_value=1,
         max_value=1000,
         required=False,
-        help_text=_("For exact times leave it empty. For services, empty means all of these hours."),
+        help_text=_(
+            "For exact times leave it empty. For services, empty means all of these hours: "
+            "180 from 9 to 12, 300 from 13 to 18."
+        ),
     )
     slot_minutes = forms.IntegerField(
         label=_("Minutes of each exact time"),
@@ -74,8 +77,9 @@ class HoursForm(LineForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.fields["reserved_for_desk"].label = _("Kept for the desk: places, or minutes for services")
         self.fields["fee_minor"].help_text = _(
-            "In %(currency)s. Empty: the doctor's usual fee, as it is on the day the hours open."
+            "In %(currency)s. Empty: the doctor's usual fee, as it is on the day the hours open. Services have prices of their own."
         ) % {"currency": settings.CLINIC_CURRENCY}
 
     def clean(self):

@@ -18,6 +18,9 @@ class WeeklyHoursQuerySet(LockingQuerySet):
     def of(self, doctor):
         return self.filter(doctor=doctor)
 
+    def pools(self):
+        return self.filter(kind=Kind.POOL)
+
     def until(self, day):
         """Those that begin on that day or before."""
         return self.filter(effective_from__lte=day)

@@ -49,6 +49,10 @@ class ScheduleQuerySet(LockingQuerySet):
         """Windows that take a doctor's time: all but the cancelled ones."""
         return self.exclude(status=Status.CANCELLED)
 
+    def pools(self):
+        """Windows whose minutes are shared by services."""
+        return self.filter(kind=Kind.POOL)
+
     def overlapping(self, doctor, starts_at, ends_at):
         return self.standing().filter(doctor=doctor, starts_at__lt=ends_at, ends_at__gt=starts_at)
 
@@ -253,6 +257,16 @@ class Schedule(models.Model):
         if self.kind == Kind.TOKEN:
             return self.ends_at - timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
         return self.ends_at if self.kind == Kind.POOL else self.starts_at
+
+    @property
+    def has_minutes(self) -> bool:
+        """Whether capacity and what is taken of it are minutes, and not patients."""
+        return self.kind == Kind.POOL
+
+    @property
+    def length(self) -> int:
+        """In minutes."""
+        return int((self.ends_at - self.starts_at) / timedelta(minutes=1))
 
     def is_running(self, now) -> bool:
         return self.starts_at <= now < self.ends_at

@@ -192,3 +192,34 @@ def test_a_doctor_opens_nothing_and_sees_their_own(client):
     page = client.get("/admin/schedules/schedule/")
     assert list(page.context["cl"].result_list) == [mine]
     assert client.get(f"/admin/schedules/schedule/{other.pk}/change/").status_code == 302
+
+
+# --- Minutes for services -----------------------------------------------------------------
+
+
+def test_a_pools_minutes_are_lowered_for_one_day(client, manager):
+    pool = factories.pool()
+    assert "0 of 180 minutes" in client.get(f"/admin/schedules/schedule/{pool.pk}/change/").content.decode()
+    url = f"/admin/schedules/schedule/{pool.pk}/places/"
+    page = client.get(url).content.decode()
+    assert "Change minutes" in page and "Minutes for services" in page and "Places" not in page
+    client.post(url, {"capacity": "90"})
+    pool.refresh_from_db()
+    assert pool.capacity == 90
+    assert LogEntry.objects.get().get_change_message() == "Minutes changed from 180 to 90"
+
+
+def test_a_pool_has_no_more_minutes_than_its_hours(client, manager):
+    pool = factories.pool()
+    page = client.post(f"/admin/schedules/schedule/{pool.pk}/places/", {"capacity": "181"})
+    assert "These hours have only 180 minutes." in page.content.decode()
+    pool.refresh_from_db()
+    assert pool.capacity == 180 and not LogEntry.objects.exists()
+
+
+def test_below_what_is_taken_a_pool_says_minutes(client, manager):
+    pool = factories.pool(taken=40)
+    page = client.post(f"/admin/schedules/schedule/{pool.pk}/places/", {"capacity": "30"})
+    assert "40 minutes are taken already" in page.content.decode()
+    pool.refresh_from_db()
+    assert pool.capacity == 180

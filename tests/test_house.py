@@ -18,7 +18,7 @@ LAYERS = [
     {"transactions"},
     {"models"},
     {"queries", "invariants", "readiness", "throttle", "health", "context", "roles", "rules", "charts",
-     "words", "calendar"},
+     "words", "calendar", "maintenance"},
     {"steps"},
     {"actions", "desk", "counter", "closing", "sweeps"},
     {"forms"},

@@ -4,15 +4,19 @@ The server runs with DEBUG, which would explain the error instead. So the real a
 and all, comes from Django in this process, and the browser is handed it.
 """
 
+from datetime import timedelta
+
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404
 from django.test import Client, override_settings
 from django.urls import path
+from django.utils import timezone
 from django.views.csrf import csrf_failure
 
-from clinic import urls
+from clinic import pages, urls
 from clinic.errors import Refused
+from clinic.maintenance import Maintenance
 
 ERRORS = {
     "403": PermissionDenied(),
@@ -22,12 +26,14 @@ ERRORS = {
     "500": RuntimeError("a bug"),
     "503": OperationalError("database is locked"),
 }
-WAYS = [*ERRORS, "403-form"]
+WAYS = [*ERRORS, "403-form", "503-maintenance"]
 
 
 def fail(request, way):
     if way in ERRORS:
         raise ERRORS[way]
+    if way == "503-maintenance":
+        return pages.closed(request, Maintenance(timezone.now() + timedelta(minutes=20)))
     return csrf_failure(request)
 
 

@@ -62,6 +62,8 @@ NO_PAGES = {
     "admin:desk-move": POSTED,
     "admin:walk-in-find": POSTED,
     "admin:logout": POSTED,
+    "admin:clinic_service_remove": POSTED,
+    "admin:clinic_service_restore": POSTED,
     "admin:schedules_schedule_close": POSTED,
     "admin:schedules_schedule_reopen": POSTED,
     "admin:schedules_schedule_withdraw": POSTED,
@@ -234,6 +236,16 @@ def rows_of(what: str) -> Callable[[Scene], str]:
     return lambda scene: f"{some_days(scene)}&what={what}"
 
 
+def save_nothing(page: Page, scene: Scene) -> None:
+    with page.expect_event("load"):
+        page.get_by_role("button", name="Save", exact=True).click()
+
+
+def removed_ones(scene: Scene) -> str:
+    assert scene.service and scene.removed_service
+    return "?removed=yes"
+
+
 def of_doctor(scene: Scene) -> list[int]:
     return [scene.payout.doctor_id]
 
@@ -393,6 +405,26 @@ MORE = {
         who=MANAGER,
         arguments=lambda scene: [scene.given_back_twice.item.pk],
     ),
+    "service, wrong": Stop(name="admin:clinic_service_add", who=MANAGER, then=save_nothing),
+    "service, removed": Stop(
+        name="admin:clinic_service_change",
+        who=MANAGER,
+        arguments=lambda scene: [scene.removed_service.pk],
+    ),
+    "service, read by reception": Stop(
+        name="admin:clinic_service_change", who=RECEPTION, arguments=lambda scene: [scene.service.pk]
+    ),
+    "services": Stop(
+        name="admin:clinic_service_changelist", who=MANAGER, query=lambda scene: f"?q={scene.service.name}"
+    ),
+    "services, removed": Stop(
+        name="admin:clinic_service_changelist",
+        who=MANAGER,
+        query=removed_ones,
+    ),
+    "change minutes": Stop(
+        name="admin:schedules_schedule_capacity", who=MANAGER, arguments=lambda scene: [scene.pool.pk]
+    ),
     "home, searched": Stop(name="home", then=search("child")),
     "home, nobody found": Stop(name="home", query=lambda scene: "?q=astrologer"),
     "doctor, full": Stop(name="doctor", arguments=lambda scene: ["imran-qureshi"]),
@@ -444,7 +476,7 @@ MORE = {
         arguments=lambda scene: [scene.review.pk],
     ),
     "family, none": Stop(name="family", who=NEWCOMER),
-    "add-person, wrong": Stop(name="add-person", who=PATIENT, then=press("Save")),
+    "add-person, wrong": Stop(name="add-person", who=PATIENT, then=save_nothing),
     "book, free with a plan": Stop(
         name="book", who=PATIENT, arguments=lambda scene: [scene.childs_window.pk]
     ),

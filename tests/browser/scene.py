@@ -13,6 +13,7 @@ from bookings import actions, desk
 from bookings.models import Booking
 from clinic.membership_models import Membership, Plan
 from clinic.models import Doctor, Patient, ReviewItem, Service, User
+from clinic.service_actions import remove_service
 from payments import actions as payment_actions
 from payments import counter, sweeps
 from payments.drawer_actions import open_drawer
@@ -87,6 +88,11 @@ class Scene:
     @cached_property
     def by_video(self) -> Booking:
         return factories.paid(self.slots[10], factories.guest(name="Nitin Bose"))
+
+    @cached_property
+    def pool(self) -> Schedule:
+        """A morning whose minutes are shared by services."""
+        return factories.pool(doctor=self.doctor, starts_in=factories.at_ten(2))
 
     # --- A booking in every state ---------------------------------------------------------
 
@@ -281,6 +287,11 @@ class Scene:
     @cached_property
     def service(self) -> Service:
         return Service.objects.get(code="ecg")
+
+    @cached_property
+    def removed_service(self) -> Service:
+        service = factories.service(self.doctor, code="cupping", name="Cupping")
+        return remove_service(service.pk, actor=self.account(MANAGER))
 
     @cached_property
     def secured(self) -> User:

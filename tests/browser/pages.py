@@ -90,7 +90,7 @@ NO_PAGES = {
     **{f"admin:clinic_patient_{verb}": NOBODY for verb in ("add", "delete")},
     **{
         f"admin:clinic_{kept}_delete": NOBODY
-        for kept in ("doctor", "service", "servicecategory", "plan", "membership")
+        for kept in ("doctor", "service", "servicecategory", "plan", "membership", "apikey")
     },
     "admin:schedules_schedule_delete": NOBODY,
     **{f"admin:schedules_weeklyhours_{verb}": NOBODY for verb in ("add", "delete")},
@@ -213,6 +213,13 @@ def paste_holidays(page: Page, scene: Scene) -> None:
     lines = "26 Jan Republic Day\n30 Dec to 2 Jan Winter break\n2083 Bhadra 5 Teej"
     page.get_by_label("The list").fill(lines)
     press("Go on")(page, scene)
+
+
+def make_a_key(page: Page, scene: Scene) -> None:
+    page.get_by_label("What it is for").fill("Kiosk in the hall")
+    page.get_by_label("Acts as").select_option(label=str(scene.account(MANAGER)))
+    page.get_by_label("book, pay, move and cancel").check()
+    press("Make the key")(page, scene)
 
 
 def paid_wrongly(scene: Scene) -> list[int]:
@@ -382,6 +389,8 @@ MORE = {
             "given_up", "expired", "overflow", "surplus", "disputed", "charged_back", "owing", "discounted",
         )
     },
+    "API key, made": Stop(name="admin:clinic_apikey_add", who=MANAGER, then=make_a_key),
+    "API key, wrong": Stop(name="admin:clinic_apikey_add", who=MANAGER, then=press("Make the key")),
     "payment, disputed": Stop(
         name="admin:payments_payment_change",
         who=MANAGER,

@@ -14,7 +14,7 @@ ROLES = {
     ],
     "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient",
                "payments.view_own_earnings", "schedules.view_weeklyhours",
-               "schedules.view_closure"],
+               "schedules.view_closure", "clinic.own_calendar"],
     "Manager": [
         "schedules.view_schedule", "schedules.add_schedule", "schedules.change_schedule", "schedules.overbook",
         "schedules.view_weeklyhours", "schedules.change_weeklyhours",

@@ -24,6 +24,7 @@ from payments.sample.people import PASSWORD
 from tests.browser.scene import Scene
 
 PATIENT, RECEPTION, MANAGER = "patient@demo.clinic", "reception@demo.clinic", "manager@demo.clinic"
+DOCTOR = "doctor@demo.clinic"
 ROOT, SECURED, NEWCOMER = "operator@demo.clinic", "secured@demo.clinic", "newcomer@demo.clinic"
 
 
@@ -67,6 +68,7 @@ NO_PAGES = {
     "admin:schedules_schedule_withdraw": POSTED,
     "admin:payments_refund_hand_back": POSTED,
     "admin:settlement-apply": POSTED,
+    "calendar-feed": DATA,  # a file
     "checkout-back": 303,  # on to "pay"
     "calendar-file": DATA,  # a file
     "admin:menu": DATA,  # the menu of every page of admin, which asks for itself
@@ -124,6 +126,7 @@ ARGUMENTS = {
     "admin:call-next": lambda scene: [scene.window.pk],
     "admin:desk-move": lambda scene: [scene.confirmed.public_id, "check-in"],
     "admin:view_on_site": lambda scene: [1, 1],
+    "calendar-feed": lambda scene: [scene.feed.code],
     "admin:money-export": lambda scene: ["payments"],
     "account_reset_password_from_key": reset_key,
 }
@@ -377,6 +380,8 @@ STOPS = {
             )
             for what in ("cancel", "move")
         ),
+        Stop(name="admin:calendar", who=DOCTOR),
+        Stop(name="admin:calendar-of", who=MANAGER, arguments=lambda scene: [scene.feed.doctor_id]),
         Stop(name="admin:end-session", who=RECEPTION, arguments=lambda scene: [scene.window.pk]),
     ]
 }

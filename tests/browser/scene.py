@@ -10,8 +10,10 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
 from bookings import actions, desk
+from bookings.feed_actions import make_feed
 from bookings.models import Booking
 from clinic.api_key_models import ApiKey
+from clinic.feed_models import Feed
 from clinic.membership_models import Membership, Plan
 from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
 from payments import actions as payment_actions
@@ -397,6 +399,10 @@ class Scene:
     def api_key(self) -> ApiKey:
         key, _words = factories.api_key(account=self.reception, actor=self.account(MANAGER))
         return key
+
+    @cached_property
+    def feed(self) -> Feed:
+        return make_feed(self.doctor, actor=self.account(MANAGER))
 
     def row_of(self, model):
         """A row of any table in admin, those included that the sample clinic leaves empty."""

@@ -1,9 +1,12 @@
 """Connected systems are told what happens: signed, at least once under one id, and nothing personal."""
 
 import json
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -151,8 +154,10 @@ def test_what_was_rolled_back_is_not_told(receiver, lab):
     assert told(receiver, lab) == ["booking.confirmed"]
 
 
-def test_every_event_has_a_notice_that_staff_understand():
+def test_every_event_has_a_notice_that_staff_understand_and_a_line_for_receivers():
+    page = Path(settings.BASE_DIR, "docs", "webhooks.md").read_text()
     assert {*EVENTS} <= {*KINDS}
+    assert re.findall(r"^\| `([a-z.]+)` \|", page, re.M) == [*EVENTS.values()]
 
 
 # --- At least once, under one id ----------------------------------------------------------

@@ -12,7 +12,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from clinic import membership_models, notice_models  # noqa: F401  (Django looks for models here)
+from clinic import (  # noqa: F401  (Django looks for models here)
+    api_key_models,
+    feed_models,
+    hook_models,
+    membership_models,
+    notice_models,
+)
 from clinic.transactions import LockingQuerySet
 
 

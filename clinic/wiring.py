@@ -13,6 +13,7 @@ SWEEPS = [
     "payments.sweeps.book_ledger",
     "bookings.sweeps.warn_of_lapsing_holds",
     "clinic.notice_sweeps.send_notices",
+    "clinic.hook_sweeps.deliver_hooks",
 ]
 INVARIANTS = ["bookings.invariants", "payments.invariants"]
 READINESS = ["payments.readiness.warnings"]
@@ -26,11 +27,15 @@ NOTICE_WORDS = {
 }
 """Who finds the words of a notice, by the first word of its kind."""
 
+HOOK_FACTS = {"visit": "bookings.hook_queries.facts", "refund": "payments.hook_queries.facts"}
+"""Who knows what webhooks say, by the first word of a notice's kind."""
+
 ADMIN_PAGES = [
     "clinic.notice_views.PAGES",
     "schedules.hours_views.PAGES",
     "bookings.desk_views.PAGES",
     "bookings.closure_admin.PAGES",
+    "bookings.feed_views.PAGES",
     "payments.counter_views.PAGES",
     "payments.due_views.PAGES",
     "payments.money_views.PAGES",
@@ -55,6 +60,7 @@ DESK_TILES = [
     "payments.drawer_views.CASH_TILE",
     "payments.earnings_views.EARNINGS_TILE",
     "clinic.notice_views.INBOX_TILE",
+    "bookings.feed_views.CALENDAR_TILE",
     "schedules.hours_views.HOURS_TILE",
     "clinic.admin.REVIEW_TILE",
 ]

@@ -134,6 +134,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "clinic.middleware.request_ids",
     "clinic.middleware.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -301,8 +302,10 @@ LOGGING = {
         },
         "plain": {"format": "%(levelname)s %(name)s %(message)s"},
     },
+    "filters": {"of_request": {"()": "clinic.logs.OfRequest"}},
     "handlers": {
         "stdout": {
+            "filters": ["of_request"],
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
             "formatter": "plain" if DEBUG else "json",

@@ -14,7 +14,7 @@ APPS = ["clinic", "schedules", "bookings", "payments"]
 
 LAYERS = [
     {"states", "errors", "money", "triggers", "localtime", "theme", "sweeping", "gateways",
-     "channels"},
+     "channels", "logs"},
     {"transactions"},
     {"models"},
     {"queries", "invariants", "readiness", "throttle", "health", "context", "roles", "rules", "charts",

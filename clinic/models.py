@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from clinic import membership_models, notice_models  # noqa: F401  (Django looks for models here)
+from clinic import idempotency_models, membership_models, notice_models  # noqa: F401  (Django looks for models here)
 from clinic.transactions import LockingQuerySet
 
 

@@ -13,6 +13,7 @@ SWEEPS = [
     "payments.sweeps.book_ledger",
     "bookings.sweeps.warn_of_lapsing_holds",
     "clinic.notice_sweeps.send_notices",
+    "clinic.idempotency_sweeps.forget_answers",
 ]
 INVARIANTS = ["bookings.invariants", "payments.invariants"]
 READINESS = ["payments.readiness.warnings"]

@@ -25,7 +25,7 @@ def hold(
     *,
     schedule_id: int,
     patient: Patient | Guest,
-    price_minor: int,
+    price_minor: int | None,
     request_key: UUID,
     booked_by=None,
     channel=Channel.ONLINE,
@@ -33,7 +33,7 @@ def hold(
 ) -> Booking:
     """Takes a place until it is paid or settings.HOLD_MINUTES have passed; free, it is confirmed at once.
 
-    `price_minor` is what the page showed; what it is for this patient is decided anew under the
+    `price_minor` is what the page showed (None: nothing); what it is for this patient is decided anew under the
     lock (bookings.price_rules). The same `request_key` from the same account returns the same
     booking; with other content it is refused.
     Raises Refused: NOT_FOUND, CLOSED, PAST, FULL, ALREADY_BOOKED, PRICE_CHANGED, REQUEST_REUSED,
@@ -73,21 +73,21 @@ def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, co
     if not steps.has_left(schedule, 1, channel):
         raise steps.full(schedule)
     quote = price_of(schedule, patient, channel)
-    if price_minor != quote.price_minor:
+    if price_minor not in (None, quote.price_minor):
         raise steps.price_changed(schedule)
     booking = steps.new_booking(
         schedule,
         patient,
         now=now,
         channel=channel,
-        price_minor=price_minor,
+        price_minor=quote.price_minor,
         membership_id=quote.membership_id,
         booked_by=booked_by,
         request_key=request_key,
         request_digest=digest,
         consent_version=consent_version,
     )
-    if price_minor:
+    if quote.price_minor:
         steps.move(
             booking,
             Status.HELD,

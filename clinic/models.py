@@ -185,6 +185,16 @@ class ServiceCategory(models.Model):
         return self.name
 
 
+class ServiceQuerySet(LockingQuerySet):
+    def offered(self):
+        """What patients may book."""
+        return self.filter(visible=True, deleted_at=None)
+
+    def by(self, doctor):
+        """What this doctor offers."""
+        return self.filter(doctors=doctor)
+
+
 class Service(models.Model):
     """Something measured in minutes. A booking keeps its own copy of name, minutes and price."""
 
@@ -212,6 +222,8 @@ class Service(models.Model):
     )
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects = ServiceQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
         verbose_name = _("service")
@@ -222,6 +234,11 @@ class Service(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def minutes(self) -> int:
+        """What it takes of a pool: the visit and the pause after it."""
+        return self.duration + self.buffer
 
 
 class ReviewItemQuerySet(LockingQuerySet):

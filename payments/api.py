@@ -1,0 +1,205 @@
+"""Booking, paying and what became of it (DESIGN §8)."""
+
+from typing import Annotated
+from uuid import UUID, uuid4, uuid5
+
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja import Body, Path, Query, Router
+from ninja.responses import Status as Answered
+from pydantic import Field
+
+from bookings import actions as places
+from bookings.models import Booking
+from bookings.states import Channel, Status
+from clinic.api_again import IdempotencyKey, once, unchanged, unchanged_too
+from clinic.api_auth import CALLERS
+from clinic.api_lists import Cursor, Limit, page
+from clinic.api_schemas import SIGNED_IN, WRITES, Day, Id, Minor, Moment, PublicId, Wish, answers
+from clinic.errors import Refused
+from clinic.models import Patient
+from clinic.pages import client_address
+from clinic.throttle import throttle
+from payments import start_actions
+from payments.appointment_queries import Appointment, appointments, readable_by, told
+from payments.appointment_schemas import (
+    AppointmentOut,
+    Appointments,
+    StartedOut,
+    shown,
+    started_out,
+)
+from payments.start_actions import Way
+from payments.states import Paid
+
+router = Router(by_alias=True, auth=CALLERS)
+OwnId = Annotated[PublicId, Path(alias="id")]
+TAGS = ["appointments"]
+KEYS = UUID("b0e4a6c2-6d1c-4a53-9a0e-7f5a1f0d3b58")
+"""The namespace in which an account's Idempotency-Keys become request keys."""
+
+
+class PayWish(Wish):
+    """The first gateway of the clinic, in the app's own checkout, unless said."""
+
+    gateway: Annotated[str, Field(max_length=20)] | None = None
+    hosted: Annotated[bool, Field(description="On the gateway's own page, where it has both.")] = False
+    pay_at_desk: bool = False
+
+    def way(self) -> Way:
+        return Way(self.gateway or "", self.hosted, self.pay_at_desk)
+
+
+class StartWish(PayWish):
+    schedule_id: Id
+    service_id: Annotated[Id | None, Field(description="In a window of minutes.")] = None
+    start_time: Annotated[Moment | None, Field(description="In a window of minutes.")] = None
+    patient_id: Annotated[Id | None, Field(description="The account itself, unless said.")] = None
+    price: Annotated[Minor | None, Field(description="What was shown: another one is refused.")] = None
+    consent_version: Annotated[str, Field(max_length=20)] = ""
+
+
+@router.post("bookings/start", response=answers(201, StartedOut, *WRITES), tags=TAGS)
+@once
+def start(request, wish: Annotated[StartWish, Body()], idempotency_key: IdempotencyKey):
+    """Takes a place and opens the way to pay for it. What is free or covered is confirmed at once.
+
+    Where the way to pay is refused, the place is held all the same: see `problem`.
+    """
+    account = request.auth.account
+    person = _person(account, wish.patient_id)
+    throttle("booking-account", str(account.pk))
+    throttle("booking-address", client_address(request))
+    started = start_actions.start(
+        wish.way(),
+        schedule_id=wish.schedule_id,
+        patient=person,
+        price_minor=wish.price,
+        request_key=uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4(),
+        booked_by=account,
+        channel=Channel.API,
+        consent_version=wish.consent_version,
+    )
+    return Answered(201, started_out(started))
+
+
+def _person(account, patient_id: int | None) -> Patient:
+    """One of the account's people; without a number, the account itself. Raises Refused (422)."""
+    people = Patient.objects.of(account)
+    who = {"pk": patient_id} if patient_id else {"relationship": Patient.Relationship.SELF}
+    found = people.filter(**who).first()
+    if found is None:
+        said = _("Choose one of your people: GET patients.")
+        raise Refused("NO_SUCH_PATIENT", said, status=422, fields={"patientId": [said]})
+    return found
+
+
+# --- Reading ------------------------------------------------------------------------------
+
+
+@router.get("appointments", response=answers(200, Appointments, 401, 403, 422, 429), tags=TAGS)
+def list_appointments(
+    request,
+    doctor_id: Annotated[Id | None, Query(alias="doctorId")] = None,
+    patient_id: Annotated[Id | None, Query(alias="patientId")] = None,
+    status: Annotated[Status | None, Query()] = None,
+    payment: Annotated[Paid | None, Query()] = None,
+    date: Annotated[Day | None, Query()] = None,
+    cursor: Annotated[Cursor | None, Query()] = None,
+    limit: Annotated[Limit, Query()] = 50,
+):
+    """What an account has booked, or the desk for one of its people; staff see what they see in admin. The
+    latest visit first."""
+    now = timezone.now()
+    rows = told(readable_by(request.auth.account))
+    wanted = {"schedule__doctor": doctor_id, "patient": patient_id, "schedule__date": date, "paid": payment}
+    rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+    if status:
+        rows = rows.standing_at(status, now)
+    found = page(rows, "schedule__starts_at", cursor=cursor, limit=limit)
+    items = [shown(each) for each in appointments(found.items, now)]
+    return Appointments(items=items, next_cursor=found.next_cursor)
+
+
+@router.get("appointments/{id}", response=unchanged_too(answers(200, AppointmentOut, *SIGNED_IN)), tags=TAGS)
+@unchanged
+def appointment(request, public_id: OwnId):
+    """One of them, to be asked for again and again: with If-None-Match, 304 while nothing has changed."""
+    return shown(_told(request, public_id))
+
+
+def _told(request, public_id: str) -> Appointment:
+    """As `appointments`, of the one that the caller may read. Raises Http404."""
+    found = told(readable_by(request.auth.account)).filter(public_id=public_id)
+    try:
+        return appointments(found, timezone.now())[0]
+    except IndexError:
+        raise Http404 from None
+
+
+# --- Changing -----------------------------------------------------------------------------
+
+
+def _own(request, public_id: str) -> Booking:
+    """The booking of the caller's own. Raises Http404."""
+    found = Booking.objects.of_account(request.auth.account).filter(public_id=public_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+@router.post("appointments/{id}/pay", response=answers(200, StartedOut, *WRITES), tags=TAGS)
+@once
+def pay(request, public_id: OwnId, wish: Annotated[PayWish, Body()], idempotency_key: IdempotencyKey):
+    """A new way to pay while the place is held, or what is owed at the desk. The same way again is the same
+    attempt."""
+    return started_out(start_actions.pay(_own(request, public_id), wish.way()))
+
+
+class ReceiptWish(Wish):
+    """What Razorpay's checkout handed over. Without it, the gateways are asked all the same."""
+
+    gateway: Annotated[str, Field(max_length=20)] = "razorpay"
+    payment_id: Annotated[str, Field(max_length=120)] = ""
+    signature: Annotated[str, Field(max_length=200)] = ""
+
+
+@router.post("appointments/{id}/confirm-payment", response=answers(200, AppointmentOut, *WRITES), tags=TAGS)
+@once
+def confirm_payment(
+    request, public_id: OwnId, wish: Annotated[ReceiptWish, Body()], idempotency_key: IdempotencyKey
+):
+    """A hint that it was paid: the gateway is asked now, and what it answers counts."""
+    start_actions.confirm(_own(request, public_id), wish.gateway, wish.payment_id, wish.signature)
+    return shown(_told(request, public_id))
+
+
+class CancelWish(Wish):
+    percent: Annotated[
+        Annotated[int, Field(ge=0, le=100)] | None,
+        Field(
+            description="`cancellation.percent` of the appointment. If another one holds by now, nothing is done."
+        ),
+    ]
+
+
+@router.post("appointments/{id}/cancel", response=answers(200, AppointmentOut, *WRITES), tags=TAGS)
+@once
+def cancel(request, public_id: OwnId, wish: Annotated[CancelWish, Body()], idempotency_key: IdempotencyKey):
+    """The patient cancels, by the rules as sold. A second time changes nothing."""
+    places.cancel_own(_own(request, public_id).pk, actor=request.auth.account, shown=wish.percent)
+    return shown(_told(request, public_id))
+
+
+class MoveWish(Wish):
+    schedule_id: Id
+    start_time: Annotated[Moment | None, Field(description="In a window of minutes.")] = None
+
+
+@router.post("appointments/{id}/reschedule", response=answers(200, AppointmentOut, *WRITES), tags=TAGS)
+@once
+def reschedule(request, public_id: OwnId, wish: Annotated[MoveWish, Body()], idempotency_key: IdempotencyKey):
+    """To another time of the same doctor: same id, same money."""
+    places.reschedule(_own(request, public_id).pk, wish.schedule_id, actor=request.auth.account, own=True)
+    return shown(_told(request, public_id))

@@ -7,13 +7,14 @@ from typing import Annotated
 from django.core import signing
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
+from ninja import Query
 from pydantic import Field
 
 from clinic.errors import Refused
 
 SALT = "clinic.api_lists"
 Cursor = Annotated[str, Field(max_length=200, description="`nextCursor` of the page before.")]
-Limit = Annotated[int, Field(ge=1, le=100)]
+Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 @dataclass(frozen=True)

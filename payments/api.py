@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID, uuid4, uuid5
 
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Body, Path, Query, Router
@@ -14,7 +15,7 @@ from bookings import actions as places
 from bookings.models import Booking
 from bookings.states import Channel, Status
 from clinic.api_again import IdempotencyKey, once, unchanged, unchanged_too
-from clinic.api_auth import CALLERS
+from clinic.api_auth import CALLERS, require
 from clinic.api_lists import Cursor, Limit, page
 from clinic.api_schemas import SIGNED_IN, WRITES, Day, Id, Minor, Moment, PublicId, Wish, answers
 from clinic.errors import Refused
@@ -107,7 +108,7 @@ def list_appointments(
     payment: Annotated[Paid | None, Query()] = None,
     date: Annotated[Day | None, Query()] = None,
     cursor: Annotated[Cursor | None, Query()] = None,
-    limit: Annotated[Limit, Query()] = 50,
+    limit: Limit = 50,
 ):
     """What an account has booked, or the desk for one of its people; staff see what they see in admin. The
     latest visit first."""
@@ -175,31 +176,67 @@ def confirm_payment(
     return shown(_told(request, public_id))
 
 
+def _changeable(request, public_id: str) -> tuple[Booking, bool]:
+    """A booking that the caller may cancel or move, and whether it is their own; else the desk does it.
+
+    Raises Http404 where they may not even read it, PermissionDenied where staff may only read.
+    """
+    account = request.auth.account
+    booking = get_object_or_404(readable_by(account), public_id=public_id)
+    own = Booking.objects.of_account(account).filter(pk=booking.pk).exists()
+    if not own:
+        require(request, "bookings.run_desk")
+    return booking, own
+
+
+def _reason(wish: Wish) -> str:
+    """Why the desk does it. Raises Refused (422) where it does not say."""
+    if not wish.reason:
+        said = _("Write why, in a few words.")
+        raise Refused("INVALID", said, status=422, fields={"reason": [said]})
+    return wish.reason
+
+
+Reason = Annotated[str, Field(max_length=150, description="Of the desk, which must give one.")]
+
+
 class CancelWish(Wish):
     percent: Annotated[
         Annotated[int, Field(ge=0, le=100)] | None,
         Field(
-            description="`cancellation.percent` of the appointment. If another one holds by now, nothing is done."
+            description="Of the patient: `cancellation.percent` as shown. If another one holds by now, nothing is done."
         ),
-    ]
+    ] = None
+    reason: Reason = ""
+    full_refund: Annotated[
+        bool, Field(description="Of the desk: all of it goes back, whatever the rules say.")
+    ] = False
 
 
 @router.post("appointments/{id}/cancel", response=answers(200, AppointmentOut, *WRITES), tags=TAGS)
 @once
 def cancel(request, public_id: OwnId, wish: Annotated[CancelWish, Body()], idempotency_key: IdempotencyKey):
-    """The patient cancels, by the rules as sold. A second time changes nothing."""
-    places.cancel_own(_own(request, public_id).pk, actor=request.auth.account, shown=wish.percent)
+    """By the rules as sold. A second time changes nothing."""
+    (booking, own), actor = _changeable(request, public_id), request.auth.account
+    if own:
+        places.cancel_own(booking.pk, actor=actor, shown=wish.percent)
+    else:
+        percent = 100 if wish.full_refund else None
+        places.cancel(booking.pk, actor=actor, reason=_reason(wish), percent=percent)
     return shown(_told(request, public_id))
 
 
 class MoveWish(Wish):
     schedule_id: Id
     start_time: Annotated[Moment | None, Field(description="In a window of minutes.")] = None
+    reason: Reason = ""
 
 
 @router.post("appointments/{id}/reschedule", response=answers(200, AppointmentOut, *WRITES), tags=TAGS)
 @once
 def reschedule(request, public_id: OwnId, wish: Annotated[MoveWish, Body()], idempotency_key: IdempotencyKey):
     """To another time of the same doctor: same id, same money."""
-    places.reschedule(_own(request, public_id).pk, wish.schedule_id, actor=request.auth.account, own=True)
+    (booking, own), actor = _changeable(request, public_id), request.auth.account
+    reason = "" if own else _reason(wish)
+    places.reschedule(booking.pk, wish.schedule_id, actor=actor, reason=reason, own=own)
     return shown(_told(request, public_id))

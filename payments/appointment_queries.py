@@ -22,10 +22,11 @@ from payments.states import Paid, RefundStatus
 
 
 def readable_by(account) -> QuerySet:
-    """What an account may read: staff what they see in admin, everybody else their own."""
+    """What an account may read: its own, and staff what they see in admin."""
+    own = Booking.objects.of_account(account)
     if account.is_staff and account.has_perm("bookings.view_booking"):
-        return Booking.objects.seen_by(account)
-    return Booking.objects.of_account(account)
+        return Booking.objects.seen_by(account) | own
+    return own
 
 
 def told(bookings: QuerySet) -> QuerySet:

@@ -187,11 +187,10 @@ class ServiceCategory(models.Model):
 
 class ServiceQuerySet(LockingQuerySet):
     def offered(self):
-        """What patients may book."""
+        """What patients may choose: shown, and not removed."""
         return self.filter(visible=True, deleted_at=None)
 
     def by(self, doctor):
-        """What this doctor offers."""
         return self.filter(doctors=doctor)
 
 
@@ -237,7 +236,7 @@ class Service(models.Model):
 
     @property
     def minutes(self) -> int:
-        """What it takes of a pool: the visit and the pause after it."""
+        """What it takes of a pool: duration and buffer."""
         return self.duration + self.buffer
 
 

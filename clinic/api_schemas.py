@@ -86,6 +86,12 @@ Moment = Annotated[
     AfterValidator(_near),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+Clock = Annotated[
+    str,
+    BeforeValidator(lambda at: f"{at:%H:%M}"),
+    Field(pattern=r"^\d\d:\d\d$", description="On the clinic's clock."),
+]
+"""JSON Schema's own "time" has an offset, and a clinic's hours have none."""
 
 
 # --- Errors -------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 """An appointment as the API says it, and what starting one answers (DESIGN §8)."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Annotated
 
 from django.conf import settings
 from pydantic import Field
 
 from bookings.states import Status
-from clinic.api_schemas import Answer, Problem
+from clinic.api_schemas import Answer, Clock, Problem
 from payments.appointment_queries import Appointment
 from payments.gateways.base import OpensOnOurPage
 from payments.start_actions import Started, gateway_of
@@ -22,8 +22,8 @@ class ScheduleOut(Answer):
     room: str
     kind: Kind
     date: date
-    start_time: time
-    end_time: time
+    start_time: Clock
+    end_time: Clock
 
 
 class ServiceSold(Answer):

@@ -1,6 +1,6 @@
 """What everybody may read: who receives, what is offered, and when (DESIGN §8)."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from ninja import Query, Router
 from pydantic import Field
 
 from clinic.api_again import public, unchanged_too
-from clinic.api_schemas import PUBLIC, Answer, Day, Id, Text, answers
+from clinic.api_schemas import PUBLIC, Answer, Clock, Day, Id, Text, answers
 from clinic.models import Doctor, Service
 from schedules import availability_queries, queries
 from schedules.queries import Window
@@ -126,8 +126,8 @@ class WindowOut(Answer):
     id: int
     doctor_id: int
     date: date
-    start_time: time
-    end_time: time
+    start_time: Clock
+    end_time: Clock
     mode: Mode
     price: int
     currency: str

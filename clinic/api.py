@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from bookings.api import router as bookings
+from bookings.minutes_api import router as minutes
 from clinic.api_json import JSONRenderer, Malformed, StrictParser
 from clinic.api_middleware import problem
 from clinic.errors import BUSY, Refused, is_busy
@@ -35,7 +36,7 @@ api = ClinicAPI(
     renderer=JSONRenderer(),
     docs_decorator=csp_update({"img-src": ["data:"]}),  # Swagger's icons
 )
-for router in (schedules, bookings, payments):
+for router in (schedules, minutes, bookings, payments):
     api.add_router("", router)
 
 

@@ -1,9 +1,10 @@
 """What stands around the API: errors in one shape, whoever made them, and nothing kept by a cache."""
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.decorators import sync_only_middleware
 from django.utils.translation import gettext_lazy as _
+from pydantic_core import to_json
 
 from clinic.api_json import JSON, Malformed, read
 
@@ -22,10 +23,11 @@ WORDS = {
 KEPT_HEADERS = "Allow", "Retry-After"
 
 
-def problem(status: int, code: str = "", message="", **more) -> JsonResponse:
+def problem(status: int, code: str = "", message="", **more) -> HttpResponse:
     """An error as the API says it."""
     usual_code, usual = WORDS.get(status, WORDS[400])
-    return JsonResponse({"code": code or usual_code, "message": str(message or usual), **more}, status=status)
+    said = {"code": code or usual_code, "message": str(message or usual), **more}
+    return HttpResponse(to_json(said), status=status, content_type=JSON)
 
 
 @sync_only_middleware

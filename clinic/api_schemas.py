@@ -44,6 +44,7 @@ class Wish(BaseModel):
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Minor = Annotated[int, Field(ge=0, le=2**31 - 1, description="In the currency's minor unit.")]
+Whole = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 PublicId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
 """A booking's: 128 random bits."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Body, Path, Query, Router
 from ninja.responses import Status as Answered
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bookings import actions as places
 from bookings.models import Booking
@@ -17,7 +17,7 @@ from bookings.states import Channel, Status
 from clinic.api_again import IdempotencyKey, once, unchanged, unchanged_too
 from clinic.api_auth import CALLERS, require
 from clinic.api_lists import Cursor, Limit, page
-from clinic.api_schemas import SIGNED_IN, WRITES, Day, Id, Minor, Moment, PublicId, Wish, answers
+from clinic.api_schemas import SIGNED_IN, WRITES, Day, Id, Minor, Moment, PublicId, Whole, Wish, answers
 from clinic.errors import Refused
 from clinic.models import Patient
 from clinic.pages import client_address
@@ -57,8 +57,15 @@ class StartWish(PayWish):
     service_id: Annotated[Id | None, Field(description="In a window of minutes.")] = None
     start_time: Annotated[Moment | None, Field(description="In a window of minutes.")] = None
     patient_id: Annotated[Id | None, Field(description="The account itself, unless said.")] = None
+    minutes: Annotated[Whole | None, Field(description="What was shown: another length is refused.")] = None
     price: Annotated[Minor | None, Field(description="What was shown: another one is refused.")] = None
     consent_version: Annotated[str, Field(max_length=20)] = ""
+
+    @model_validator(mode="after")
+    def a_start_is_a_services(self):
+        if self.service_id is None and (self.start_time or self.minutes):
+            raise ValueError(_("Say which service is to begin then: serviceId."))
+        return self
 
 
 @router.post("bookings/start", response=answers(201, StartedOut, *WRITES), tags=TAGS)
@@ -75,6 +82,9 @@ def start(request, wish: Annotated[StartWish, Body()], idempotency_key: Idempote
     started = start_actions.start(
         wish.way(),
         schedule_id=wish.schedule_id,
+        service_id=wish.service_id,
+        start_at=wish.start_time,
+        minutes=wish.minutes,
         patient=person,
         price_minor=wish.price,
         request_key=uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4(),
@@ -238,5 +248,6 @@ def reschedule(request, public_id: OwnId, wish: Annotated[MoveWish, Body()], ide
     """To another time of the same doctor: same id, same money."""
     (booking, own), actor = _changeable(request, public_id), request.auth.account
     reason = "" if own else _reason(wish)
-    places.reschedule(booking.pk, wish.schedule_id, actor=actor, reason=reason, own=own)
+    to = {"to": wish.schedule_id, "start_at": wish.start_time}
+    places.reschedule(booking.pk, **to, actor=actor, reason=reason, own=own)
     return shown(_told(request, public_id))

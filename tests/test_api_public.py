@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from clinic.models import Service
 from schedules.models import Schedule
 from tests import factories
 from tests.api import App
@@ -64,32 +63,25 @@ def test_doctors_take_two_statements_however_many(doctor, django_assert_max_num_
         assert len(app.get("doctors").json()["items"]) == 6
 
 
-def service(**fields) -> Service:
-    return Service.objects.create(
-        **{"code": "facial", "name": "Facial", "duration": 30, "buffer": 10, "price_minor": 150000} | fields
-    )
-
-
 def test_services_say_how_long_they_take_and_who_offers_them(doctor):
-    facial = service()
-    facial.doctors.add(doctor)
+    factories.service(doctor)
     (found,) = app.get("services").json()["items"]
-    assert (found["duration"], found["minutes"], found["price"]) == (30, 40, 150000)
+    assert (found["duration"], found["minutes"], found["price"]) == (30, 40, 40000)
     assert found["doctorIds"] == [doctor.pk]
 
 
 def test_what_is_hidden_or_deleted_is_not_offered():
-    service(visible=False)
-    service(code="old", deleted_at=timezone.now())
+    factories.service(visible=False)
+    factories.service(deleted_at=timezone.now())
     assert app.get("services").json()["items"] == []
 
 
 def test_services_of_one_doctor(doctor, django_assert_max_num_queries):
-    service().doctors.add(doctor)
-    service(code="peel", name="Peel")
+    theirs = factories.service(doctor)
+    factories.service()
     with django_assert_max_num_queries(2):
         found = app.get("services", {"doctorId": doctor.pk}).json()["items"]
-    assert [one["code"] for one in found] == ["facial"]
+    assert [one["id"] for one in found] == [theirs.pk]
 
 
 # --- Windows of tokens --------------------------------------------------------------------

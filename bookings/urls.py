@@ -1,6 +1,6 @@
 from django.urls import path
 
-from bookings import family_views, move_views, views
+from bookings import family_views, feed_views, move_views, views
 
 urlpatterns = [
     path("book/<int:schedule_id>/", views.book, name="book"),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("family/add/", family_views.person, name="add-person"),
     path("family/<int:pk>/", family_views.person, name="person"),
     path("family/<int:pk>/remove/", family_views.remove, name="remove-person"),
+    path("calendar/<slug:code>.ics", feed_views.feed, name="calendar-feed"),
     path("board/", views.board, name="board"),
 ]

@@ -7,7 +7,14 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from clinic import idempotency_models, membership_models, notice_models  # noqa: F401  (Django looks for models here)
+from clinic import (  # noqa: F401  (Django looks for models here)
+    api_key_models,
+    feed_models,
+    hook_models,
+    idempotency_models,
+    membership_models,
+    notice_models,
+)
 from clinic.transactions import LockingQuerySet
 
 

@@ -10,12 +10,14 @@ class Recipient(TextChoices):
     PATIENT = "patient", _("patient")
     DOCTOR = "doctor", _("doctor")
     FRONT_OFFICE = "front_office", _("front office")
+    PARTNER = "partner", _("connected systems")
 
 
 class Channel(TextChoices):
     EMAIL = "email", _("e-mail")
     TEXT = "text", _("text message")
     INBOX = "inbox", _("inbox in admin")
+    HOOK = "hook", _("webhook")
 
 
 class State(TextChoices):
@@ -35,6 +37,7 @@ KINDS = {
     "visit-lapsing": _("hold about to lapse"),
     "visit-lapsed": _("hold lapsed"),
     "visit-overflow": _("paid, but no place was left"),
+    "visit-called": _("patient called"),
     "visit-reminder24": _("reminder, a day before"),
     "visit-reminder2": _("reminder, two hours before"),
     "refund-sent": _("refund sent"),

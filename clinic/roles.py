@@ -14,7 +14,7 @@ ROLES = {
     ],
     "Doctor": ["schedules.view_schedule", "bookings.view_booking", "bookings.run_desk", "clinic.view_patient",
                "payments.view_own_earnings", "schedules.view_weeklyhours",
-               "schedules.view_closure"],
+               "schedules.view_closure", "clinic.own_calendar"],
     "Manager": [
         "schedules.view_schedule", "schedules.add_schedule", "schedules.change_schedule", "schedules.overbook",
         "schedules.view_weeklyhours", "schedules.change_weeklyhours",
@@ -27,6 +27,7 @@ ROLES = {
         "clinic.view_service", "clinic.add_service", "clinic.change_service",
         "clinic.view_servicecategory", "clinic.add_servicecategory", "clinic.change_servicecategory",
         "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user", "clinic.view_notice",
+        "clinic.view_apikey", "clinic.add_apikey", "clinic.change_apikey",
         "payments.take_payment", "payments.refund", "payments.override_payment", "payments.view_money",
         "payments.export_money", "payments.discount", "payments.view_concession",
         "payments.view_payment", "payments.view_paymentevent",

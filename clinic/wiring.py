@@ -32,6 +32,7 @@ ADMIN_PAGES = [
     "schedules.hours_views.PAGES",
     "bookings.desk_views.PAGES",
     "bookings.closure_admin.PAGES",
+    "bookings.feed_views.PAGES",
     "payments.counter_views.PAGES",
     "payments.due_views.PAGES",
     "payments.money_views.PAGES",
@@ -54,6 +55,7 @@ DESK_TILES = [
     "payments.drawer_views.CASH_TILE",
     "payments.earnings_views.EARNINGS_TILE",
     "clinic.notice_views.INBOX_TILE",
+    "bookings.feed_views.CALENDAR_TILE",
     "schedules.hours_views.HOURS_TILE",
     "clinic.admin.REVIEW_TILE",
 ]

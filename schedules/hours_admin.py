@@ -44,6 +44,9 @@ class WeeklyHoursAdmin(ReadableAdmin):
 
 def doctor_tools(request, doctor) -> list[Tool]:
     """What stands beside a doctor's name (settings.DOCTOR_TOOLS)."""
-    if not request.user.has_perm("schedules.view_weeklyhours"):
-        return []
-    return [Tool(_("Weekly hours"), reverse("admin:hours-of", args=[doctor.pk]))]
+    found = []
+    if request.user.has_perm("schedules.view_weeklyhours"):
+        found.append(Tool(_("Weekly hours"), reverse("admin:hours-of", args=[doctor.pk])))
+    if request.user.has_perm("clinic.change_doctor"):
+        found.append(Tool(_("Calendar"), reverse("admin:calendar-of", args=[doctor.pk])))
+    return found

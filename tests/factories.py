@@ -12,6 +12,8 @@ from django.utils import timezone
 from bookings import actions, desk
 from bookings.models import Booking
 from bookings.steps import Guest
+from clinic.api_key_actions import make_key
+from clinic.api_key_models import ApiKey, Scope
 from clinic.membership_models import Plan, Rule
 from clinic.models import Doctor, Heartbeat, Patient, Service, User
 from payments import actions as money
@@ -205,6 +207,13 @@ def capture(payment, **fields) -> Event:
         }
         | fields
     )
+
+
+def api_key(**fields) -> tuple[ApiKey, str]:
+    """A kiosk's key that books, and its words."""
+    fields = {"name": "Kiosk in the hall", "scopes": [Scope.FREE_TIMES, Scope.BOOK]} | fields
+    maker = fields.pop("actor", None) or staff("Manager")
+    return make_key(actor=maker, **{"account": maker} | fields)
 
 
 def heartbeat(sweep: str, **fields) -> Heartbeat:

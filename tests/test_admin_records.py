@@ -69,7 +69,7 @@ def test_the_index_shows_each_role_its_own_work_first(client):
         "Hours",
         "To look at",
     ]
-    assert tiles["Doctor"] == ["Today", "Desk", "Earnings", "Inbox"]
+    assert tiles["Doctor"] == ["Today", "Desk", "Earnings", "Inbox", "Calendar"]
 
 
 def test_the_index_counts_the_day(client, reception):

@@ -24,6 +24,7 @@ from payments.sample.people import PASSWORD
 from tests.browser.scene import Scene
 
 PATIENT, RECEPTION, MANAGER = "patient@demo.clinic", "reception@demo.clinic", "manager@demo.clinic"
+DOCTOR = "doctor@demo.clinic"
 ROOT, SECURED, NEWCOMER = "operator@demo.clinic", "secured@demo.clinic", "newcomer@demo.clinic"
 
 
@@ -73,6 +74,7 @@ NO_PAGES = {
     "admin:schedules_schedule_withdraw": POSTED,
     "admin:payments_refund_hand_back": POSTED,
     "admin:settlement-apply": POSTED,
+    "calendar-feed": DATA,  # a file
     "checkout-back": 303,  # on to "pay"
     "calendar-file": DATA,  # a file
     "admin:menu": DATA,  # the menu of every page of admin, which asks for itself
@@ -96,7 +98,7 @@ NO_PAGES = {
     **{f"admin:clinic_patient_{verb}": NOBODY for verb in ("add", "delete")},
     **{
         f"admin:clinic_{kept}_delete": NOBODY
-        for kept in ("doctor", "service", "servicecategory", "plan", "membership")
+        for kept in ("doctor", "service", "servicecategory", "plan", "membership", "apikey")
     },
     "admin:schedules_schedule_delete": NOBODY,
     **{f"admin:schedules_weeklyhours_{verb}": NOBODY for verb in ("add", "delete")},
@@ -130,6 +132,7 @@ ARGUMENTS = {
     "admin:call-next": lambda scene: [scene.window.pk],
     "admin:desk-move": lambda scene: [scene.confirmed.public_id, "check-in"],
     "admin:view_on_site": lambda scene: [1, 1],
+    "calendar-feed": lambda scene: [scene.feed.code],
     "admin:money-export": lambda scene: ["payments"],
     "account_reset_password_from_key": reset_key,
 }
@@ -219,6 +222,13 @@ def paste_holidays(page: Page, scene: Scene) -> None:
     lines = "26 Jan Republic Day\n30 Dec to 2 Jan Winter break\n2083 Bhadra 5 Teej"
     page.get_by_label("The list").fill(lines)
     press("Go on")(page, scene)
+
+
+def make_a_key(page: Page, scene: Scene) -> None:
+    page.get_by_label("What it is for").fill("Kiosk in the hall")
+    page.get_by_label("Acts as").select_option(label=str(scene.account(MANAGER)))
+    page.get_by_label("book, pay, move and cancel").check()
+    press("Make the key")(page, scene)
 
 
 def paid_wrongly(scene: Scene) -> list[int]:
@@ -376,6 +386,8 @@ STOPS = {
             )
             for what in ("cancel", "move")
         ),
+        Stop(name="admin:calendar", who=DOCTOR),
+        Stop(name="admin:calendar-of", who=MANAGER, arguments=lambda scene: [scene.feed.doctor_id]),
         Stop(name="admin:end-session", who=RECEPTION, arguments=lambda scene: [scene.window.pk]),
     ]
 }
@@ -388,6 +400,8 @@ MORE = {
             "given_up", "expired", "overflow", "surplus", "disputed", "charged_back", "owing", "discounted",
         )
     },
+    "API key, made": Stop(name="admin:clinic_apikey_add", who=MANAGER, then=make_a_key),
+    "API key, wrong": Stop(name="admin:clinic_apikey_add", who=MANAGER, then=press("Make the key")),
     "payment, disputed": Stop(
         name="admin:payments_payment_change",
         who=MANAGER,

@@ -10,7 +10,10 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
 from bookings import actions, desk
+from bookings.feed_actions import make_feed
 from bookings.models import Booking
+from clinic.api_key_models import ApiKey
+from clinic.feed_models import Feed
 from clinic.membership_models import Membership, Plan
 from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
 from payments import actions as payment_actions
@@ -390,8 +393,19 @@ class Scene:
         payout = ask_for(self.window.doctor, amount_minor=20000, key=uuid4(), actor=manager)
         return move_payout(payout.pk, PayoutStatus.PROCESSING, actor=manager)
 
+    # --- Machines -------------------------------------------------------------------------
+
+    @cached_property
+    def api_key(self) -> ApiKey:
+        key, _words = factories.api_key(account=self.reception, actor=self.account(MANAGER))
+        return key
+
+    @cached_property
+    def feed(self) -> Feed:
+        return make_feed(self.doctor, actor=self.account(MANAGER))
+
     def row_of(self, model):
         """A row of any table in admin, those included that the sample clinic leaves empty."""
         rows = self.service, self.review, self.secured, self.drawer, self.payout, self.discounted
-        assert all(rows) and self.closure
+        assert all(rows) and self.closure and self.api_key
         return model._default_manager.order_by("-pk")[0]

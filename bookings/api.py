@@ -12,12 +12,13 @@ from pydantic import Field
 from bookings.family_actions import save_person
 from bookings.family_forms import PersonForm
 from clinic.api_again import IdempotencyKey, once
-from clinic.api_auth import CALLERS
+from clinic.api_auth import signed_in
+from clinic.api_key_models import Scope
 from clinic.api_schemas import WRITES, Answer, Day, Wish, answers, one_of, to_camel
 from clinic.errors import Refused
 from clinic.models import Patient
 
-router = Router(by_alias=True, auth=CALLERS)
+router = Router(by_alias=True, auth=signed_in(Scope.BOOK))
 
 
 class PatientOut(Answer):

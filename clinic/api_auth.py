@@ -1,6 +1,7 @@
-"""Who calls: an app by its session token, or the browser by its session, which must send a CSRF token.
+"""Who calls: a machine by its key, an app by its session token, or the browser by its session.
 
-In `request.auth` stands the Caller. Machines by their keys come first in CALLERS.
+In `request.auth` stands the Caller. An operation says by `auth=signed_in(Scope.BOOK)` what a key must be for;
+what the account behind any of them may do is the operation's own to ask (`require`).
 """
 
 from dataclasses import dataclass
@@ -12,20 +13,45 @@ from django.utils.translation import gettext as _
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
+from clinic.api_key_models import ApiKey, Scope
+from clinic.api_key_queries import key_of
 from clinic.errors import Refused
 from clinic.models import User
 
 
 @dataclass(frozen=True)
 class Caller:
-    """An account that was signed in by one of the ways below."""
+    """An account, and the key that acts for it, if one does."""
 
     account: User
+    key: ApiKey | None = None
 
     @property
     def name(self) -> str:
-        """What its Idempotency-Keys and throttles are counted by."""
-        return f"account {self.account.pk}"
+        """What its Idempotency-Keys are kept under: two kiosks of one account know nothing of each other."""
+        return f"key {self.key.pk}" if self.key else f"account {self.account.pk}"
+
+
+class MachineKey(AuthBase):
+    """A kiosk's or a partner's, made in admin: `Authorization: Bearer ck_…`. It has scopes, and a limit of
+    requests a minute."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, scope: Scope):
+        super().__init__()
+        self.scope = scope
+
+    def __call__(self, request):
+        key = key_of(request)
+        if key is None:
+            return None
+        if not key.may(self.scope):
+            said = _("This key is not for that. It may: %(may)s.") % {"may": key.may_words}
+            raise Refused("SCOPE", said, status=403)
+        request.user = key.account
+        return Caller(key.account, key)
 
 
 class SessionToken(AuthBase):
@@ -61,7 +87,9 @@ class BrowserSession(AuthBase):
         return Caller(request.user)
 
 
-CALLERS = [SessionToken(), BrowserSession()]
+def signed_in(scope: Scope) -> list[AuthBase]:
+    """The ways to sign in, in the order in which they are tried; a key must be for `scope`."""
+    return [MachineKey(scope), SessionToken(), BrowserSession()]
 
 
 def require(request, permission: str) -> None:

@@ -15,7 +15,8 @@ from bookings import actions as places
 from bookings.models import Booking
 from bookings.states import Channel, Status
 from clinic.api_again import IdempotencyKey, once, unchanged, unchanged_too
-from clinic.api_auth import CALLERS, require
+from clinic.api_auth import require, signed_in
+from clinic.api_key_models import Scope
 from clinic.api_lists import Cursor, Limit, page
 from clinic.api_schemas import SIGNED_IN, WRITES, Day, Id, Minor, Moment, PublicId, Whole, Wish, answers
 from clinic.errors import Refused
@@ -34,7 +35,8 @@ from payments.appointment_schemas import (
 from payments.start_actions import Way
 from payments.states import Paid
 
-router = Router(by_alias=True, auth=CALLERS)
+READS = signed_in(Scope.APPOINTMENTS)
+router = Router(by_alias=True, auth=signed_in(Scope.BOOK))
 OwnId = Annotated[PublicId, Path(alias="id")]
 TAGS = ["appointments"]
 KEYS = UUID("b0e4a6c2-6d1c-4a53-9a0e-7f5a1f0d3b58")
@@ -109,7 +111,7 @@ def _person(account, patient_id: int | None) -> Patient:
 # --- Reading ------------------------------------------------------------------------------
 
 
-@router.get("appointments", response=answers(200, Appointments, 401, 403, 422, 429), tags=TAGS)
+@router.get("appointments", response=answers(200, Appointments, 401, 403, 422, 429), tags=TAGS, auth=READS)
 def list_appointments(
     request,
     doctor_id: Annotated[Id | None, Query(alias="doctorId")] = None,
@@ -133,7 +135,12 @@ def list_appointments(
     return Appointments(items=items, next_cursor=found.next_cursor)
 
 
-@router.get("appointments/{id}", response=unchanged_too(answers(200, AppointmentOut, *SIGNED_IN)), tags=TAGS)
+@router.get(
+    "appointments/{id}",
+    response=unchanged_too(answers(200, AppointmentOut, *SIGNED_IN)),
+    tags=TAGS,
+    auth=READS,
+)
 @unchanged
 def appointment(request, public_id: OwnId):
     """One of them, to be asked for again and again: with If-None-Match, 304 while nothing has changed."""

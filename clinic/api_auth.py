@@ -1,7 +1,8 @@
 """Who calls: a machine by its key, an app by its session token, or the browser by its session.
 
 In `request.auth` stands the Caller. An operation says by `auth=signed_in(Scope.BOOK)` what a key must be for;
-what the account behind any of them may do is the operation's own to ask (`require`).
+what the account behind any of them may do is the operation's own to ask (`require`). Who shows a key or a
+token that does not hold is not signed in, whatever else they show.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from allauth.headless.internal.sessionkit import authenticate_by_x_session_token
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
+from ninja.errors import AuthenticationError
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
@@ -44,9 +46,11 @@ class MachineKey(AuthBase):
         self.scope = scope
 
     def __call__(self, request):
+        if not request.headers.get("Authorization", "").lower().startswith("bearer"):
+            return None
         key = key_of(request)
         if key is None:
-            return None
+            raise AuthenticationError
         if not key.may(self.scope):
             said = _("This key is not for that. It may: %(may)s.") % {"may": key.may_words}
             raise Refused("SCOPE", said, status=403)
@@ -62,12 +66,13 @@ class SessionToken(AuthBase):
     openapi_name = "X-Session-Token"
 
     def __call__(self, request):
-        token = request.headers.get(self.openapi_name, "")
-        if not (token.isascii() and token.isalnum() and len(token) <= 40):
+        token = request.headers.get(self.openapi_name)
+        if token is None:
             return None
-        found = authenticate_by_x_session_token(token)
+        plain = token.isascii() and token.isalnum() and len(token) <= 40
+        found = authenticate_by_x_session_token(token) if plain else None
         if found is None:
-            return None
+            raise AuthenticationError
         request.user = found[0]
         return Caller(request.user)
 

@@ -44,6 +44,12 @@ def test_an_app_signs_in_by_its_token(account, app):
     assert [person["name"] for person in app.get("patients").json()["items"]] == ["Meera Joshi"]
 
 
+@pytest.mark.parametrize("wrong", [{"Authorization": "Bearer ck_0"}, {"X-Session-Token": "0"}])
+def test_a_key_that_does_not_hold_is_not_passed_over(client, account, wrong):
+    client.force_login(account)
+    assert client.get("/api/v1/patients", headers=wrong).status_code == 401
+
+
 def test_who_is_switched_off_is_signed_in_no_more(account, app):
     account.is_active = False
     account.save()

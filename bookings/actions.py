@@ -29,7 +29,7 @@ def hold(
     *,
     schedule_id: int,
     patient: Patient | Guest,
-    price_minor: int,
+    price_minor: int | None,
     request_key: UUID,
     booked_by=None,
     channel=Channel.ONLINE,
@@ -41,7 +41,7 @@ def hold(
     """Takes a place until it is paid or settings.HOLD_MINUTES have passed; free, it is confirmed at once.
 
     In a pool a place is a service from `start_at` on (None: the first start that fits). `price_minor`
-    and `minutes` are what the page showed (None: it showed no minutes); both are decided anew under the
+    and `minutes` are what was shown (None: not said); both are decided anew under the
     lock (bookings.price_rules, bookings.minutes_steps). The same `request_key` from the same account
     returns the same booking; with other content it is refused.
     Raises Refused: NOT_FOUND, CLOSED, PAST, FULL, ALREADY_BOOKED, PRICE_CHANGED, REQUEST_REUSED,
@@ -90,14 +90,14 @@ def _hold(
         place = {}
         check_room(schedule, bookings, channel)
     quote = price_of(schedule, patient, channel, service=service)
-    if price_minor != quote.price_minor:
+    if price_minor not in (None, quote.price_minor):
         raise steps.price_changed(schedule)
     booking = steps.new_booking(
         schedule,
         patient,
         now=now,
         channel=channel,
-        price_minor=price_minor,
+        price_minor=quote.price_minor,
         membership_id=quote.membership_id,
         booked_by=booked_by,
         request_key=request_key,
@@ -105,7 +105,7 @@ def _hold(
         consent_version=consent_version,
         **place,
     )
-    if price_minor:
+    if quote.price_minor:
         steps.move(
             booking,
             Status.HELD,

@@ -87,6 +87,13 @@ class BookingQuerySet(LockingQuerySet):
     def on(self, day):
         return self.filter(schedule__date=day)
 
+    def standing_at(self, status, now):
+        """What is in this status at `now`: a hold whose time is up has expired, whatever its row says."""
+        lapsed = Q(status=Status.HELD, hold_expires_at__lte=now)
+        if status == Status.EXPIRED:
+            return self.filter(Q(status=status) | lapsed)
+        return self.filter(status=status).exclude(lapsed)
+
     def visible_to(self, user):
         """What `user` may see by its link: staff all, an account its own, everyone a guest's."""
         if user.is_staff and user.has_perm("bookings.view_booking"):

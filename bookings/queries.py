@@ -221,14 +221,14 @@ def ticket(booking: Booking, now: datetime) -> Ticket:
     """Counts who is ahead: lower numbers not called yet, and earlier ones by priority."""
     if booking.status not in WAITING:
         return Ticket(booking, now)
-    before = Q(queue_number__lt=booking.queue_number or 0, priority=booking.priority)
-    ahead = (
-        Booking.objects.waiting()
-        .filter(schedule_id=booking.schedule_id)
-        .filter(before | Q(priority__gt=booking.priority))
-        .count()
-    )
-    return Ticket(booking, now, ahead)
+    ahead = ahead_of(booking.schedule_id, booking.queue_number or 0, booking.priority)
+    return Ticket(booking, now, ahead.count())
+
+
+def ahead_of(schedule, number, priority):
+    """Who is called before this number of this window. Values, or names of an outer query's columns."""
+    before = Q(queue_number__lt=number, priority=priority) | Q(priority__gt=priority)
+    return Booking.objects.waiting().filter(before, schedule=schedule)
 
 
 @dataclass(frozen=True)

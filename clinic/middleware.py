@@ -1,11 +1,34 @@
 """What stands around every view: health before anything else, and refusals said as pages."""
 
+import re
+from uuid import uuid4
+
 from django.utils.decorators import sync_only_middleware
 
-from clinic import health, maintenance, pages
+from clinic import health, logs, maintenance, pages
 from clinic.errors import Refused, is_busy
 
 PROBES = {"/healthz": health.alive, "/readyz": health.ready}
+
+GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+@sync_only_middleware
+def request_ids(get_response):
+    """Names each request in its answer (X-Request-Id) and in every log line of it, by the caller's own id
+    where that is a plain word."""
+
+    def middleware(request):
+        asked = request.headers.get("X-Request-Id", "")
+        token = logs.request_id.set(asked if GOOD_ID.fullmatch(asked) else uuid4().hex)
+        try:
+            response = get_response(request)
+            response["X-Request-Id"] = logs.request_id.get()
+            return response
+        finally:
+            logs.request_id.reset(token)
+
+    return middleware
 
 
 @sync_only_middleware

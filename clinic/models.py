@@ -16,6 +16,7 @@ from clinic import (  # noqa: F401  (Django looks for models here)
     api_key_models,
     feed_models,
     hook_models,
+    idempotency_models,
     membership_models,
     notice_models,
 )

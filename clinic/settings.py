@@ -133,14 +133,18 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.headless",
     "allauth.mfa",
     "django_htmx",
+    "ninja",  # so that its page of documentation loads nothing from elsewhere
     "template_partials",
     "phonenumber_field",
 ]
 
 MIDDLEWARE = [
+    "clinic.middleware.request_ids",
     "clinic.middleware.probes",
+    "clinic.api_middleware.speaks_json",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -230,6 +234,7 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = SITE_URL.partition(":")[0]
+HEADLESS_CLIENTS = ["app"]
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = env("CLINIC_NAME")
 ALLAUTH_TRUSTED_PROXY_COUNT = env("TRUSTED_PROXIES")
@@ -309,8 +314,10 @@ LOGGING = {
         },
         "plain": {"format": "%(levelname)s %(name)s %(message)s"},
     },
+    "filters": {"of_request": {"()": "clinic.logs.OfRequest"}},
     "handlers": {
         "stdout": {
+            "filters": ["of_request"],
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
             "formatter": "plain" if DEBUG else "json",

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from clinic import styleguide, views
+from clinic.api import api
 
 with_qr_code = csp_update({"img-src": ["data:"]})
 """allauth draws the code into the page itself; no other page may have such an image."""
@@ -13,6 +14,8 @@ urlpatterns = [
     path("", include("schedules.urls")),
     path("", include("bookings.urls")),
     path("", include("payments.urls")),
+    path("api/v1/", api.urls),
+    path("_allauth/", include("allauth.headless.urls")),
     path("plans/", views.plans, name="plans"),
     path("theme.css", views.theme_css, name="theme"),
     path("accounts/2fa/totp/activate/", with_qr_code(activate_totp), name="mfa_activate_totp"),

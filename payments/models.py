@@ -4,7 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
@@ -53,6 +53,13 @@ class PaymentQuerySet(BookedOnceQuerySet):
     def tries_of(self, bookings):
         """Rows of booking, status and outcome."""
         return self.filter(booking__in=bookings).values_list("booking", "status", "outcome")
+
+    def telling(self):
+        """Those that say how a booking stands, the one that says most first: money that came, that was
+        promised, that was declined."""
+        rank = Case(When(status=Status.CAPTURED, then=0), When(status=Status.AUTHORIZED, then=1), default=2)
+        said = (Status.CAPTURED, Status.AUTHORIZED, Status.FAILED)
+        return self.filter(status__in=said).order_by(rank, "pk")
 
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""

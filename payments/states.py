@@ -12,6 +12,17 @@ class Status(TextChoices):
     CAPTURED = "captured", _("paid")
 
 
+class Paid(TextChoices):
+    """How a booking stands with its money, in one word (DESIGN §8)."""
+
+    FREE = "free", _("nothing to pay")
+    DUE = "due", _("to pay at the desk")
+    CREATED = "created", _("not paid yet")
+    AUTHORIZED = "authorized", _("authorised")
+    FAILED = "failed", _("declined")
+    CAPTURED = "captured", _("paid")
+
+
 OPEN = (Status.CREATED, Status.AUTHORIZED, Status.FAILED)
 
 

@@ -159,6 +159,12 @@ class ScheduleQuerySet(LockingQuerySet):
                 paying.add(window)
         return freed, paying
 
+    def with_confirmed(self, now):
+        """Annotates `confirmed`: units of those who have their place for good. After `with_left`."""
+        paying = self._bookings().paying(now).filter(schedule=OuterRef("pk")).order_by()
+        held = paying.values("schedule").annotate(held=Sum("units")).values("held")
+        return self.annotate(confirmed=F("capacity") - F("left") - Coalesce(Subquery(held), 0))
+
     def about(self, now):
         """Windows that start within the hour, run, or ended lately with nobody saying so."""
         start, end = now + timedelta(hours=1), now - timedelta(hours=3)

@@ -11,7 +11,7 @@ import clinic.hook_models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clinic", "0005_membership"),
+        ("clinic", "0007_idempotency"),
     ]
 
     operations = [

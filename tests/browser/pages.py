@@ -42,10 +42,16 @@ class Stop:
         return reverse(self.name, args=self.arguments(scene)) + self.query(scene)
 
 
+FOR_PROGRAMS = "api", "headless"
+"""Namespaces that answer JSON. The API's one page, its documentation, is Swagger's own."""
+
+
 def url_names(resolver=None, namespace: str = "") -> Iterator[str]:
-    """Every name in the URLconf, with its namespace."""
+    """Every name in the URLconf that people may come to, with its namespace."""
     for pattern in (resolver or get_resolver()).url_patterns:
         if isinstance(pattern, URLResolver):
+            if pattern.namespace in FOR_PROGRAMS:
+                continue
             inner = f"{pattern.namespace}:" if pattern.namespace else ""
             yield from url_names(pattern, namespace + inner)
         elif pattern.name:

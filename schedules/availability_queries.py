@@ -1,0 +1,25 @@
+"""What apps read of a doctor's times: seed 000's windows and seed 001's slots."""
+
+from datetime import date, datetime, timedelta
+
+from django.utils import timezone
+
+from clinic.models import Doctor
+from schedules.queries import Window, windows
+from schedules.states import Kind
+
+
+def token_windows(doctor: Doctor, day: date, now: datetime) -> list[Window]:
+    """A day's windows of numbered tokens, the earliest first, with `confirmed`. One statement."""
+    rows = doctor.schedules.standing().between(day, day).filter(kind=Kind.TOKEN)
+    return windows(rows.order_by("starts_at").with_left(now).with_confirmed(now), now)
+
+
+def slots(doctor: Doctor, days: int, now: datetime) -> dict[date, list[Window]]:
+    """The exact times of so many days, today's first; a day without any has an empty list. One statement."""
+    today = timezone.localdate(now)
+    found = {today + timedelta(days=n): [] for n in range(days)}
+    rows = doctor.schedules.standing().between(min(found), max(found)).filter(kind=Kind.SLOT)
+    for window in windows(rows.order_by("starts_at").with_left(now).with_held(now), now):
+        found[window.date].append(window)
+    return found

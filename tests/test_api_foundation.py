@@ -1,0 +1,312 @@
+"""What every operation of the API has in common: who calls, what can't be read, and asking again."""
+
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from django.utils import timezone
+
+from bookings import family_actions
+from clinic import idempotency_sweeps
+from clinic.idempotency_models import StoredAnswer
+from clinic.models import Patient
+from tests import factories
+from tests.api import App, token_of
+
+pytestmark = pytest.mark.django_db
+WISH = {"name": "Meera Joshi", "relationship": "self", "phone": "+919820012345"}
+
+
+@pytest.fixture
+def account():
+    return factories.user()
+
+
+@pytest.fixture
+def app(account):
+    return App(account)
+
+
+# --- Who calls ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "é", "0" * 500, "a b", "%00"])
+def test_without_a_token_of_ours_nobody_is_signed_in(token):
+    answer = App(**{"X-Session-Token": token} if token is not None else {}).get("patients")
+    assert (answer.status_code, answer.json()["code"]) == (401, "SIGN_IN")
+
+
+def test_an_app_signs_in_by_its_token(account, app):
+    factories.patient(account=account, name="Meera Joshi")
+    assert [person["name"] for person in app.get("patients").json()["items"]] == ["Meera Joshi"]
+
+
+@pytest.mark.parametrize("wrong", [{"Authorization": "Bearer ck_0"}, {"X-Session-Token": "0"}])
+def test_a_key_that_does_not_hold_is_not_passed_over(client, account, wrong):
+    client.force_login(account)
+    assert client.get("/api/v1/patients", headers=wrong).status_code == 401
+
+
+def test_who_is_switched_off_is_signed_in_no_more(account, app):
+    account.is_active = False
+    account.save()
+    assert app.get("patients").status_code == 401
+
+
+def test_the_sites_own_pages_read_by_their_session(client, account):
+    client.force_login(account)
+    assert client.get("/api/v1/patients").status_code == 200
+
+
+def test_they_change_nothing_without_their_csrf_token(account):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(account)
+    answer = browser.post("/api/v1/patients", WISH, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (403, "CSRF")
+    assert not Patient.objects.exists()
+
+
+def test_with_it_they_do(account):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(account)
+    browser.get("/accounts/password/change/")
+    token = browser.cookies["csrftoken"].value
+    answer = browser.post(
+        "/api/v1/patients", WISH, content_type="application/json", headers={"X-CSRFToken": token}
+    )
+    assert answer.status_code == 201, answer.content
+
+
+def test_an_app_signs_in_by_mail_and_password(account):
+    """allauth's own address, whose token ours understand."""
+    answer = Client().post(
+        "/_allauth/app/v1/auth/login",
+        {"email": account.email, "password": "correct horse"},
+        content_type="application/json",
+    )
+    assert answer.status_code == 200, answer.content
+    token = answer.json()["meta"]["session_token"]
+    assert App(**{"X-Session-Token": token}).get("patients").status_code == 200
+
+
+# --- What can't be read -------------------------------------------------------------------
+
+DEEP = b'{"a":' * 50 + b"1" + b"}" * 50
+UNREADABLE = {
+    "no JSON": b"{",
+    "not UTF-8": b"\xff\xfe",
+    "NaN": b'{"name": NaN}',
+    "infinity": b'{"name": -Infinity}',
+    "a number past every float": b'{"name": 1e999}',
+    "5,000 digits": b'{"name": ' + b"9" * 5000 + b"}",
+    "20 digits": b'{"name": ' + b"9" * 20 + b"}",
+    "a key twice": b'{"name": "Meera", "name": "Ravi"}',
+    "NUL": rb'{"name": "a\u0000b"}',
+    "NUL in a key": rb'{"a\u0000b": 1}',
+    "half of a surrogate pair": rb'{"name": "\ud800"}',
+    "nested": DEEP,
+    "a bomb": b"[" * 100_000,
+    "a bomb of objects": b'{"a":' * 30_000,
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_json_of_ours_is_said_to_be_malformed(app, body):
+    answer = app.post("patients", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "MALFORMED")
+    assert not Patient.objects.exists()
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_so_it_is_where_one_signs_in(body):
+    answer = Client().post("/_allauth/app/v1/auth/login", body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_another_content_type_is_not_read(app, kind):
+    answer = app.post("patients", json.dumps(WISH).encode(), content_type=kind)
+    assert answer.status_code == 400
+    assert not Patient.objects.exists()
+
+
+def test_a_body_over_256_kib_is_not_read(app):
+    answer = app.post("patients", b'{"name": "' + b"x" * (256 * 1024) + b'"}')
+    assert (answer.status_code, answer.json()["code"]) == (413, "TOO_BIG")
+
+
+WRONG = {
+    "nothing": ({}, "name"),
+    "an unknown field": (WISH | {"admin": True}, "admin"),
+    "a number for a name": (WISH | {"name": 7}, "name"),
+    "an object for a name": (WISH | {"name": {"first": "Meera"}}, "name"),
+    "an empty name": (WISH | {"name": "  "}, "name"),
+    "a long name": (WISH | {"name": "x" * 121}, "name"),
+    "nobody's relation": (WISH | {"relationship": "cat"}, "relationship"),
+    "no phone": (WISH | {"phone": "call me"}, "phone"),
+    "a birthday as a number": (WISH | {"dateOfBirth": 0}, "dateOfBirth"),
+    "a birthday as a number in quotes": (WISH | {"dateOfBirth": "0"}, "dateOfBirth"),
+    "born in the year 1": (WISH | {"dateOfBirth": "0001-01-01"}, "dateOfBirth"),
+    "born in the year 9999": (WISH | {"dateOfBirth": "9999-12-31"}, "dateOfBirth"),
+    "born tomorrow": (WISH | {"dateOfBirth": "2199-01-01"}, "dateOfBirth"),
+    "a list": ([], ""),
+    "nothing at all": (b"", ""),
+}
+
+
+@pytest.mark.parametrize(("body", "field"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_named(app, body, field):
+    answer = app.post("patients", body)
+    assert answer.status_code == 422
+    assert field in answer.json()["fields"]
+    assert not Patient.objects.exists()
+
+
+def test_a_name_from_right_to_left_is_a_name(app):
+    answer = app.post("patients", WISH | {"name": "مريم"})
+    assert (answer.status_code, answer.json()["name"]) == (201, "مريم")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("get", "nothing"), ("get", ""), ("post", "doctors"), ("put", "patients")]
+)
+def test_djangos_own_errors_are_in_our_shape(client, method, path):
+    answer = getattr(client, method)(f"/api/v1/{path}")
+    assert answer.status_code in (404, 405)
+    assert sorted(answer.json()) == ["code", "message"]
+    assert answer.status_code != 405 or answer["Allow"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", str(2**63), "9" * 5000, "1.5", "\0", ""])
+def test_a_number_that_no_row_has_is_refused(number):
+    assert App().get("availability/windows", {"doctorId": number}).status_code == 422
+
+
+def broken(*args, **kwargs):
+    raise ZeroDivisionError
+
+
+def locked(*args, **kwargs):
+    raise OperationalError("database is locked")
+
+
+def test_our_own_fault_says_nothing_of_itself(app, monkeypatch):
+    monkeypatch.setattr("bookings.api.save_person", broken)
+    app.client.raise_request_exception = False
+    answer = app.client.post("/api/v1/patients", WISH, content_type="application/json", headers=app.headers)
+    assert (answer.status_code, answer.json()["code"]) == (500, "BROKEN")
+
+
+def test_a_busy_database_asks_to_come_again(app, monkeypatch):
+    monkeypatch.setattr("bookings.api.save_person", locked)
+    answer = app.post("patients", WISH)
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "BUSY", "2")
+
+
+# --- Request ids --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/doctors", "/healthz", "/nothing/"])
+def test_every_answer_names_its_request(client, path):
+    first, second = client.get(path)["X-Request-Id"], client.get(path)["X-Request-Id"]
+    assert first != second
+
+
+def test_a_callers_own_name_is_kept_where_it_is_a_plain_word(client):
+    assert client.get("/healthz", headers={"X-Request-Id": "trace-0123"})["X-Request-Id"] == "trace-0123"
+    long = client.get("/healthz", headers={"X-Request-Id": "x" * 500})["X-Request-Id"]
+    assert len(long) == 32
+
+
+def test_the_log_says_which_request_it_speaks_of(client):
+    lines = []
+    handler = logging.getLogger().handlers[0]
+    kept = logging.Handler()
+    kept.filters, kept.emit = handler.filters, lines.append
+    log = logging.getLogger("clinic")
+    log.addHandler(kept)
+    try:
+        client.post(
+            "/api/v1/webhooks/demo", b"{}", content_type="application/json",
+            headers={"X-Request-Id": "trace-0123"},
+        )  # fmt: skip
+    finally:
+        log.removeHandler(kept)
+    assert [line.request_id for line in lines] == ["trace-0123"]
+
+
+# --- Asking again -------------------------------------------------------------------------
+
+
+def test_the_same_key_adds_a_person_once(app):
+    first = app.post("patients", WISH | {"relationship": "child"}, key="k1")
+    again = app.post("patients", WISH | {"relationship": "child"}, key="k1")
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert again["Idempotent-Replayed"] == "true" and "Idempotent-Replayed" not in first
+    assert Patient.objects.count() == 1
+
+
+def test_without_a_key_two_are_two(app):
+    for _ in range(2):
+        assert app.post("patients", WISH | {"relationship": "child"}).status_code == 201
+    assert Patient.objects.count() == 2
+
+
+def test_a_key_with_another_body_is_refused(app):
+    app.post("patients", WISH, key="k1")
+    answer = app.post("patients", WISH | {"name": "Ravi", "relationship": "child"}, key="k1")
+    assert (answer.status_code, answer.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert Patient.objects.count() == 1
+
+
+def test_a_key_is_its_callers_own(app):
+    other = App(factories.user())
+    assert (
+        app.post("patients", WISH, key="k1").json()["id"]
+        != other.post("patients", WISH, key="k1").json()["id"]
+    )
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "with blanks", "é"])
+def test_a_key_that_is_no_word_is_refused(app, key):
+    assert app.post("patients", WISH, key=key).status_code == 422
+    assert not Patient.objects.exists()
+
+
+def test_what_was_refused_may_be_asked_again_under_its_key(app, monkeypatch):
+    monkeypatch.setattr(family_actions, "MOST_PEOPLE", 0)
+    assert app.post("patients", WISH, key="k1").status_code == 409
+    assert not StoredAnswer.objects.exists()
+    monkeypatch.undo()
+    assert app.post("patients", WISH, key="k1").status_code == 201
+
+
+def test_while_the_first_is_at_it_the_second_waits(app, account):
+    app.post("patients", WISH, key="k1")
+    StoredAnswer.objects.update(code=None, body="")
+    answer = app.post("patients", WISH, key="k1")
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (409, "IN_PROGRESS", "1")
+
+
+def test_a_key_whose_process_was_killed_is_taken_over(app):
+    app.post("patients", WISH | {"relationship": "child"}, key="k1")
+    StoredAnswer.objects.update(code=None, claimed_at=timezone.now() - timedelta(minutes=3))
+    assert app.post("patients", WISH | {"relationship": "child"}, key="k1").status_code == 201
+    assert StoredAnswer.objects.get().code == 201
+
+
+def test_after_a_day_it_is_forgotten(app):
+    app.post("patients", WISH, key="k1")
+    assert idempotency_sweeps.forget_answers() == 0
+    StoredAnswer.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert idempotency_sweeps.forget_answers() == 1
+
+
+def test_a_token_is_an_apps_alone(account):
+    """It signs nobody in to the pages."""
+    assert Client().get("/family/", headers={"X-Session-Token": token_of(account)}).status_code == 302

@@ -1,0 +1,66 @@
+"""Kiosks and partners, by their keys: what a key is for, and how often it may ask."""
+
+import pytest
+
+from bookings.models import Booking
+from clinic.api_key_actions import revoke_key
+from clinic.api_key_models import Scope
+from clinic.models import Patient
+from tests import factories
+from tests.api import App
+
+pytestmark = pytest.mark.django_db
+CHILD = {"name": "Meera Joshi", "relationship": "child", "phone": "+919820012345"}
+
+
+@pytest.fixture
+def partner():
+    """An account of a partner's, with somebody to book for."""
+    account = factories.user()
+    factories.patient(account=account, relationship="self")
+    return account
+
+
+def machine(account, *scopes, **fields) -> App:
+    _row, key = factories.api_key(account=account, scopes=list(scopes), **fields)
+    return App(Authorization=f"Bearer {key}")
+
+
+def test_a_key_books_for_its_account(partner):
+    answer = machine(partner, Scope.BOOK).post("bookings/start", {"scheduleId": factories.window().pk})
+    assert answer.status_code == 201, answer.content
+    assert Booking.objects.get().booked_by == partner
+
+
+def test_a_key_reads_what_its_account_may(partner):
+    booking = factories.hold(factories.window(), factories.patient(account=partner), booked_by=partner)
+    factories.paid(factories.window())
+    found = machine(partner, Scope.APPOINTMENTS).get("appointments").json()["items"]
+    assert [one["id"] for one in found] == [booking.public_id]
+
+
+def test_a_key_does_what_it_is_for_and_no_more(partner):
+    window = factories.window()
+    answer = machine(partner, Scope.APPOINTMENTS).post("bookings/start", {"scheduleId": window.pk})
+    assert (answer.status_code, answer.json()["code"]) == (403, "SCOPE")
+    assert "read appointments" in answer.json()["message"]
+    assert machine(partner, Scope.BOOK).get("appointments").status_code == 403
+    assert not Booking.objects.exists()
+
+
+def test_a_key_that_was_revoked_opens_nothing(partner):
+    row, key = factories.api_key(account=partner)
+    revoke_key(row.pk, actor=partner)
+    assert App(Authorization=f"Bearer {key}").get("patients").status_code == 401
+
+
+def test_too_many_requests_are_refused_for_a_minute(partner):
+    app = machine(partner, Scope.BOOK, per_minute=2)
+    assert [app.get("patients").status_code for _ in range(3)] == [200, 200, 429]
+    assert app.get("patients")["Retry-After"] == "60"
+
+
+def test_two_kiosks_of_one_account_have_their_own_idempotency_keys(partner):
+    for _ in range(2):
+        assert machine(partner, Scope.BOOK).post("patients", CHILD, key="1").status_code == 201
+    assert Patient.objects.filter(relationship="child").count() == 2

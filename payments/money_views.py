@@ -180,4 +180,10 @@ def count_taken(request):
     return " + ".join(money.display(s["net"], s["currency"]) for s in sums) or "–", _("taken today")
 
 
-MONEY_TILE = Tile(label=gettext_lazy("Money"), page="money", permission=MAY_LOOK, count=count_taken)
+MONEY_TILE = Tile(
+    label=gettext_lazy("Money"),
+    page="money",
+    permission=MAY_LOOK,
+    count=count_taken,
+    group=gettext_lazy("Money"),
+)

@@ -60,11 +60,13 @@ class BookingQuerySet(LockingQuerySet):
         """Holds whose time is up, whether or not a sweep has seen them."""
         return self.filter(status=Status.HELD, hold_expires_at__lte=now)
 
+    def with_place(self, now):
+        """Who has or holds a place that counts; a hold whose time is up has none, swept or not."""
+        return self.filter(units__gt=0).exclude(status=Status.HELD, hold_expires_at__lte=now)
+
     def timed(self, now):
         """Times that somebody has or holds in a window, as intervals."""
-        return self.filter(units__gt=0, start_at__isnull=False).exclude(
-            status=Status.HELD, hold_expires_at__lte=now
-        )
+        return self.with_place(now).filter(start_at__isnull=False)
 
     def owing(self):
         """Whose place is theirs, and whose price is still to be paid at the desk."""

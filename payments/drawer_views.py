@@ -41,5 +41,9 @@ def count_open(request):
 
 
 CASH_TILE = Tile(
-    label=gettext_lazy("Cash desk"), page="cash", permission="payments.take_payment", count=count_open
+    label=gettext_lazy("Cash desk"),
+    page="cash",
+    permission="payments.take_payment",
+    count=count_open,
+    group=gettext_lazy("Money"),
 )

@@ -79,5 +79,11 @@ def count_owed(request):
     return " + ".join(money.display(*pair[::-1]) for pair in sums.items()) or "–", _("to be paid out")
 
 
-EARNINGS_TILE = Tile(label=gettext_lazy("Earnings"), page="earnings", permission=OWN, count=count_owed)
+EARNINGS_TILE = Tile(
+    label=gettext_lazy("Earnings"),
+    page="earnings",
+    permission=OWN,
+    count=count_owed,
+    group=gettext_lazy("Money"),
+)
 """For managers too: they may see more behind it."""

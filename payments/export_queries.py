@@ -1,4 +1,4 @@
-"""Payments, refunds and the ledger as tables for a spreadsheet: the same rows that the dashboard sums up."""
+"""Payments, refunds, the ledger and the reports as tables for a spreadsheet: the rows that the pages sum up."""
 
 import csv
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from clinic import money
+from payments import report_queries
 from payments.ledger_models import LedgerEntry
 from payments.models import CAPTURED, Payment, Refund
 from payments.money_queries import Days
@@ -138,5 +139,6 @@ TABLES = {
          "refund", "payout", "by", "reason"],
         _ledger,
     ),
+    **report_queries.TABLES,
 }  # fmt: skip
 """By the word in the address: the head, and the rows of some days. Amounts are decimals in major units."""

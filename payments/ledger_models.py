@@ -119,6 +119,11 @@ class PayoutQuerySet(models.QuerySet):
     def paid(self):
         return self.in_state(PayoutStatus.COMPLETED)
 
+    def moved_between(self, since, until):
+        """Asked for, or ended, in a span of time."""
+        asked = models.Q(requested_at__gte=since, requested_at__lt=until)
+        return self.filter(asked | models.Q(ended_at__gte=since, ended_at__lt=until))
+
     def sums(self):
         """Rows of status, currency and sum."""
         return self.order_by().values("status", "currency").annotate(sum=Sum("amount_minor"))

@@ -46,6 +46,11 @@ class DaysForm(forms.Form):
             raise forms.ValidationError(_("Choose a year at most."))
         return typed | {"days": days}
 
+    @property
+    def wrong(self) -> list[str]:
+        """What is wrong, each once."""
+        return sorted({error for errors in self.errors.values() for error in errors})
+
     def days(self) -> Days | None:
         """None where the address makes no sense; the form says why."""
         return self.cleaned_data["days"] if self.is_valid() else None

@@ -44,8 +44,6 @@ def dashboard(request):
         "presets": presets(today),
         "books": [shown(book, days) for book in books(days)] if days else [],
         "tables": [(what, label) for what, label in EXPORTS if request.user.has_perm(MAY_EXPORT)],
-        "wrong": sorted({error for errors in form.errors.values() for error in errors}),
-        "typed": {"since": form["since"].value(), "until": form["until"].value()},
     }
     return render(request, "admin/money.html", admin.site.each_context(request) | content)
 
@@ -152,7 +150,7 @@ def rows(request):
 
 @require_safe
 def export(request, what):
-    """Payments, refunds or the ledger of the days of the address, as a file that comes while it is read."""
+    """One of `export_queries.TABLES` over the days of the address, as a file that comes while it is read."""
     require(request, MAY_EXPORT)
     if what not in TABLES:
         raise Http404
@@ -180,4 +178,10 @@ def count_taken(request):
     return " + ".join(money.display(s["net"], s["currency"]) for s in sums) or "–", _("taken today")
 
 
-MONEY_TILE = Tile(label=gettext_lazy("Money"), page="money", permission=MAY_LOOK, count=count_taken)
+MONEY_TILE = Tile(
+    label=gettext_lazy("Money"),
+    page="money",
+    permission=MAY_LOOK,
+    count=count_taken,
+    group=gettext_lazy("Money"),
+)

@@ -254,6 +254,16 @@ def some_days(scene: Scene) -> str:
     return f"?{presets(timezone.localdate())[2][1].query}"
 
 
+def some_minutes(scene: Scene) -> str:
+    """A scene with seats and minutes, in every state that the dashboard draws."""
+    assert scene.held and scene.no_show and scene.completed and scene.shared_minutes
+    return "?"
+
+
+def as_list(scene: Scene) -> str:
+    return f"{some_minutes(scene)}as=list"
+
+
 def some_news(scene: Scene) -> str:
     """The front office was told of a booking, of a place that was lost, and of something to look at."""
     return f"?{scene.confirmed.pk}&{scene.overflow.pk}&{scene.review.pk}"
@@ -332,6 +342,8 @@ STOPS = {
         Stop(name="admin:inbox", who=RECEPTION, query=some_news),
         Stop(name="admin:walk-in", who=RECEPTION),
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
+        Stop(name="admin:dashboard", who=MANAGER, query=some_minutes),
+        Stop(name="admin:dashboard-period", who=MANAGER, query=some_days),
         Stop(name="admin:money", who=MANAGER, query=some_days),
         Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
         booking("owing", RECEPTION, "admin:take-payment"),
@@ -589,6 +601,13 @@ MORE = {
     "settlement, wrong": Stop(name="admin:settlement", who=MANAGER, then=look_through("-200.00")),
     "settlement, no file": Stop(name="admin:settlement", who=MANAGER, then=press("Look through it")),
     "earnings, doctor": Stop(name="admin:earnings", who="doctor@demo.clinic"),
+    "dashboard, list": Stop(name="admin:dashboard", who=RECEPTION, query=as_list),
+    "dashboard, nobody receives": Stop(name="admin:dashboard", who="beginner@demo.clinic"),
+    "dashboard, of a doctor": Stop(name="admin:dashboard", who="doctor@demo.clinic"),
+    "dashboard period, reception": Stop(name="admin:dashboard-period", who=RECEPTION, query=some_days),
+    "dashboard period, wrong": Stop(
+        name="admin:dashboard-period", who=MANAGER, query=lambda scene: "?since=soon&until=x"
+    ),
     "money, a year": Stop(
         name="admin:money", who=MANAGER, query=lambda scene: "?since=2026-01-01&until=2026-12-31"
     ),

@@ -269,6 +269,20 @@ class Scene:
         open_for(doctor.pk, now)
         return away
 
+    @cached_property
+    def shared_minutes(self) -> Schedule:
+        """Minutes that services share, today: one is booked, one held, and one still fits."""
+        doctor = factories.doctor(
+            name="Dr. Lhamo Dorji", slug="lhamo-dorji", specialty="Dermatology", room="14"
+        )
+        facial = factories.service(doctor, code="facial", name="Facial", price_minor=120000)
+        peel = factories.service(doctor, code="peel", name="Peel", duration=60, price_minor=250000)
+        pool = factories.pool(doctor=doctor, **RUNNING)
+        booked = factories.reserve(pool, facial, 80, factories.guest(name="Yangchen Lepcha"))
+        factories.deliver(factories.capture_body(factories.attempt(booked)))
+        factories.reserve(pool, peel, 120, factories.guest(name="Dipa Sen"))
+        return pool
+
     # --- What else a page may need --------------------------------------------------------
 
     @cached_property

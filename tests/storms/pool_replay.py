@@ -4,10 +4,10 @@ A pool is an integer here: one bit for each of its minutes. That is too slow and
 the arithmetic of spans that it judges.
 
     {"pool": 7, "at": 123, "window": [0, 180], "capacity": 180, "step": 5, "taken": [[0, 40]],
-     "minutes": 40, "start": 20, "answer": "OVERLAP", "offered": [[7, 40]]}
+     "minutes": 40, "start": 20, "answer": "OVERLAP"}
 
 Times are minutes since the pool's start, `at` is any clock that all writers share, `answer` is "sold", "freed" or the code
-of a refusal, `offered` are the starts that a refusal named: pool and minute.
+of a refusal.
 """
 
 import json
@@ -47,12 +47,6 @@ def judge(decisions: list[dict]) -> list[str]:
             continue
         if not why_not:
             wrongs.append(f"{asked}: {decision['answer']}, although it was free; taken {sorted(taken)}")
-        fits = set(fitting(decision, taken))
-        here = {start for pool, start in decision["offered"] if pool == decision["pool"]}
-        if here - fits:
-            wrongs.append(f"{asked}: offers {sorted(here - fits)}, where it does not fit")
-        if fits and not decision["offered"]:
-            wrongs.append(f"{asked}: offers nothing, although {sorted(fits)[:3]} fit")
     return wrongs
 
 
@@ -69,12 +63,6 @@ def refusal(decision: dict, taken: set) -> str:
     if sum(end - start for start, end in taken) + minutes > decision["capacity"]:
         return "the minutes are used up"
     return ""
-
-
-def fitting(decision: dict, taken: set) -> list[int]:
-    """Every minute at which the same service could have been sold."""
-    first, last = decision["window"]
-    return [start for start in range(first, last) if not refusal({**decision, "start": start}, taken)]
 
 
 def bits(start: int, end: int) -> int:

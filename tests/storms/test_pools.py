@@ -16,14 +16,14 @@ from tests.storms import pool_replay, site
 ATTEMPTS = int(os.environ.get("POOL_ATTEMPTS", "300"))
 
 
-def decision(start, minutes, answer, *, taken=(), offered=((1, 0),), **fields):
+def decision(start, minutes, answer, *, taken=(), **fields):
     return {
         "pool": 1, "at": 0, "window": [0, 60], "capacity": 60, "step": 5, "taken": list(taken),
-        "start": start, "minutes": minutes, "answer": answer, "offered": offered,
+        "start": start, "minutes": minutes, "answer": answer,
     } | fields  # fmt: skip
 
 
-HALF = decision(0, 30, "sold", offered=())
+HALF = decision(0, 30, "sold")
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,12 @@ HALF = decision(0, 30, "sold", offered=())
         ("leaves the window", [decision(50, 20, "sold")]),
         ("off the grid", [decision(7, 20, "sold")]),
         ("used up", [HALF, decision(30, 20, "sold", taken=[(0, 30)], capacity=45)]),
-        ("although it was free", [HALF, decision(30, 30, "OVERLAP", taken=[(0, 30)], offered=[(1, 30)])]),
+        ("although it was free", [HALF, decision(30, 30, "OVERLAP", taken=[(0, 30)])]),
         ("was sold", [HALF, decision(30, 30, "sold", taken=[])]),
         (
             "was sold",
             [HALF, decision(0, 30, "freed", taken=[(0, 30)]), decision(0, 30, "sold", taken=[(0, 30)])],
         ),
-        ("offers [10]", [HALF, decision(10, 30, "OVERLAP", taken=[(0, 30)], offered=[(1, 10)])]),
-        ("offers nothing", [HALF, decision(10, 30, "OVERLAP", taken=[(0, 30)], offered=[])]),
     ],
 )
 def test_the_replay_finds_what_is_wrong(wrong, decisions):
@@ -51,11 +49,11 @@ def test_the_replay_finds_what_is_wrong(wrong, decisions):
 def test_the_replay_finds_nothing_where_nothing_is_wrong():
     told = [
         HALF,
-        decision(20, 20, "OVERLAP", taken=[(0, 30)], offered=[(1, 30), (2, 0)]),
+        decision(20, 20, "OVERLAP", taken=[(0, 30)]),
         decision(30, 7, "sold", taken=[(0, 30)]),
         decision(37, 23, "sold", taken=[(0, 30), (30, 37)]),
         decision(0, 30, "freed", taken=[(0, 30), (30, 37), (37, 60)]),
-        decision(10, 45, "NOT_ENOUGH_MINUTES", taken=[(30, 37), (37, 60)], offered=[(2, 0)]),
+        decision(10, 45, "NOT_ENOUGH_MINUTES", taken=[(30, 37), (37, 60)]),
     ]
     assert pool_replay.judge(told) == []
 

@@ -49,8 +49,7 @@ def writes(log: int, act):
             booking = act(*args, **wish)
         except Refused as refusal:
             if held.at and "start_at" in wish:
-                said = refusal.code, refusal.details.get("suggestions", [])
-                tell(log, wish["schedule_id"], wish["start_at"], needed(wish["service_id"]), *said)
+                tell(log, wish["schedule_id"], wish["start_at"], needed(wish["service_id"]), refusal.code)
             raise
         if booking.service_id:
             answer = "sold" if "start_at" in wish else "freed"
@@ -65,17 +64,11 @@ def needed(service_id: int) -> int:
     return minutes
 
 
-def tell(log: int, pool: int, start: datetime, minutes: int, answer: str, offered=()) -> None:
+def tell(log: int, pool: int, start: datetime, minutes: int, answer: str) -> None:
     from django.conf import settings
 
     [(opens, closes, capacity)] = rows(
         "SELECT starts_at, ends_at, capacity FROM schedules_schedule WHERE id = %s", pool
-    )
-    begins = dict(
-        rows(
-            "SELECT id, starts_at FROM schedules_schedule WHERE id = ANY(%s)",
-            [o.schedule_id for o in offered],
-        )
     )
     line = {
         "pool": pool,
@@ -87,7 +80,6 @@ def tell(log: int, pool: int, start: datetime, minutes: int, answer: str, offere
         "start": (start - opens) // MINUTE,
         "minutes": minutes,
         "answer": answer,
-        "offered": [[one.schedule_id, (one.start - begins[one.schedule_id]) // MINUTE] for one in offered],
     }
     os.write(log, (json.dumps(line) + "\n").encode())  # one write: lines of several processes do not mix
 

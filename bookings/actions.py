@@ -1,6 +1,7 @@
 """What people do to bookings. Each action is one transaction, started over when it must be."""
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -8,15 +9,18 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from bookings import steps
+from bookings.minutes_queries import suggesting
+from bookings.minutes_steps import Wish, place_for, place_of, service_for
 from bookings.models import Booking
 from bookings.price_steps import gone, price_of
-from bookings.queries import live_in_window
+from bookings.queries import TIMED, in_the_way_of, live_in_window
 from bookings.refund_rules import percent_back, why_not_own
-from bookings.states import LIVE, OCCUPYING, Channel, Status
+from bookings.states import DESK_CHANNELS, LIVE, OCCUPYING, Channel, Status
 from bookings.steps import Guest
 from clinic.errors import Refused
 from clinic.models import Patient
 from clinic.transactions import StartOver, action
+from schedules.models import Schedule
 
 log = logging.getLogger("clinic")
 
@@ -30,17 +34,27 @@ def hold(
     booked_by=None,
     channel=Channel.ONLINE,
     consent_version="",
+    service_id: int | None = None,
+    start_at: datetime | None = None,
+    minutes: int | None = None,
 ) -> Booking:
     """Takes a place until it is paid or settings.HOLD_MINUTES have passed; free, it is confirmed at once.
 
-    `price_minor` is what the page showed; what it is for this patient is decided anew under the
-    lock (bookings.price_rules). The same `request_key` from the same account returns the same
-    booking; with other content it is refused.
+    In a pool a place is a service from `start_at` on (None: the first start that fits). `price_minor`
+    and `minutes` are what the page showed (None: it showed no minutes); both are decided anew under the
+    lock (bookings.price_rules, bookings.minutes_steps). The same `request_key` from the same account
+    returns the same booking; with other content it is refused.
     Raises Refused: NOT_FOUND, CLOSED, PAST, FULL, ALREADY_BOOKED, PRICE_CHANGED, REQUEST_REUSED,
-    SUBSCRIBE_TO_BOOK (403).
+    SUBSCRIBE_TO_BOOK (403); in a pool NOT_OFFERED, NO_SUCH_START, NOT_ENOUGH_MINUTES and OVERLAP, where
+    `details["suggestions"]` has up to three starts (minutes_queries.Start) that fit.
     """
+    wish = None if service_id is None else Wish(service_id, start_at, minutes)
     try:
-        booking = _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version)
+        booking = _hold(
+            schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version, wish
+        )
+    except Refused as refusal:
+        raise suggesting(refusal, at_desk=channel in DESK_CHANNELS) from None
     except IntegrityError as error:
         # Everything else is decided under the lock, but three things may collide across windows:
         # the key, the first "myself" of an account that books in two tabs at once, and a patient
@@ -55,24 +69,27 @@ def hold(
 
 
 @action
-def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version) -> Booking:
-    digest = steps.digest(schedule_id, patient, price_minor, booked_by)
+def _hold(
+    schedule_id, patient, price_minor, request_key, booked_by, channel, consent_version, wish
+) -> Booking:
+    digest = steps.digest(schedule_id, patient, price_minor, booked_by, *(wish.content if wish else ()))
     wanted = Q(request_key=request_key)
-    if isinstance(patient, Patient):
+    if wish:
+        wanted |= TIMED
+    elif isinstance(patient, Patient):
         wanted |= live_in_window(patient.pk)
     schedule, now, bookings = steps.lock_window(schedule_id, wanted)
     for booking in bookings:
         if booking.request_key == request_key:
             return steps.check_same(booking, digest)
     steps.check_open(schedule, now, channel)
-    for booking in bookings:
-        if booking.status in LIVE:  # only this patient's: lapsed holds have just been expired
-            raise Refused(
-                "ALREADY_BOOKED", _("This person already has a place in this window."), booking=booking
-            )
-    if not steps.has_left(schedule, 1, channel):
-        raise steps.full(schedule)
-    quote = price_of(schedule, patient, channel)
+    service = service_for(schedule, wish)
+    if service:
+        place = place_of(service, wish.start_at, schedule, bookings, now=now, channel=channel)
+    else:
+        place = {}
+        check_room(schedule, bookings, channel)
+    quote = price_of(schedule, patient, channel, service=service)
     if price_minor != quote.price_minor:
         raise steps.price_changed(schedule)
     booking = steps.new_booking(
@@ -86,6 +103,7 @@ def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, co
         request_key=request_key,
         request_digest=digest,
         consent_version=consent_version,
+        **place,
     )
     if price_minor:
         steps.move(
@@ -108,6 +126,18 @@ def _hold(schedule_id, patient, price_minor, request_key, booked_by, channel, co
     return booking
 
 
+def check_room(schedule: Schedule, bookings: list[Booking], channel: Channel) -> None:
+    """Raises Refused (ALREADY_BOOKED, FULL) where this patient, whose `bookings` these are, can't have one
+    more place."""
+    for booking in bookings:
+        if booking.status in LIVE:  # only this patient's: lapsed holds have just been expired
+            raise Refused(
+                "ALREADY_BOOKED", _("This person already has a place in this window."), booking=booking
+            )
+    if not steps.has_left(schedule, 1, channel):
+        raise steps.full(schedule)
+
+
 @action
 def pay_at_desk(booking_id: int, *, actor=None) -> Booking:
     """The patient pays when they come: a held place becomes theirs, with its number and an amount due.
@@ -116,7 +146,7 @@ def pay_at_desk(booking_id: int, *, actor=None) -> Booking:
     can't be paid so, NOT_PAYABLE when the hold is over, FULL where it reserved nothing.
     """
     schedule_id, patient_id = Booking.objects.values_list("schedule_id", "patient_id").get(pk=booking_id)
-    booking, now, others = steps.lock_for(booking_id, schedule_id, live_in_window(patient_id))
+    booking, now, others = steps.lock_for(booking_id, schedule_id, in_the_way_of(patient_id))
     if booking.status in OCCUPYING:
         return booking
     if not booking.may_pay_at_desk:
@@ -175,37 +205,56 @@ def cancel_own(booking_id: int, *, actor=None, shown: int | None) -> Booking:
     return booking
 
 
-@action
-def reschedule(booking_id: int, to: int, *, actor=None, reason: str = "", own: bool = False) -> Booking:
+def reschedule(
+    booking_id: int,
+    to: int,
+    *,
+    start_at: datetime | None = None,
+    actor=None,
+    reason: str = "",
+    own: bool = False,
+) -> Booking:
     """Moves a confirmed visit to another window of the same doctor: new place and number, same
-    link, same money. The new place is taken before the old one is left, and both at once.
+    link, same money. The new place is taken before the old one is left, and both at once. A service
+    moves to `start_at` (None: the first start that fits) in a pool, also in its own, and takes the
+    minutes that were sold.
 
     `own`: by the patient, within settings.MOVES_PER_BOOKING and before the cut-off; what a
     cancellation would give back never grows by it. Staff move without limits, for a `reason`.
     To where it already is, it changes nothing. Raises Refused: MOVE, TOO_LATE, OTHER_DOCTOR,
-    CLOSED, PAST, FULL, ALREADY_BOOKED, OTHER_PRICE (`own`: free now, and not there).
+    CLOSED, PAST, FULL, ALREADY_BOOKED, OTHER_PRICE (`own`: free now, and not there), and for a service
+    NOT_OFFERED (no pool), NO_SUCH_START, NOT_ENOUGH_MINUTES and OVERLAP, as `hold`.
     """
+    try:
+        return _reschedule(booking_id, to, start_at, actor, reason, own)
+    except Refused as refusal:
+        raise suggesting(refusal, at_desk=not own) from None
+
+
+@action
+def _reschedule(booking_id, to, start_at, actor, reason, own) -> Booking:
     stale = Booking.objects.get(pk=booking_id)
-    wanted = Q(pk=booking_id) | live_in_window(stale.patient_id)
+    wanted = Q(pk=booking_id) | in_the_way_of(stale.patient_id)
     windows, now, found = steps.lock_windows({stale.schedule_id, to}, wanted)
     booking = next((found for found in found if found.pk == booking_id), None)
     if booking is None:
         raise StartOver
-    target = windows[to]
-    if booking.schedule_id == to:
+    target, channel = windows[to], booking.channel if own else Channel.PHONE
+    if booking.schedule_id == to and start_at in (None, booking.start_at):
         return booking
     steps.check_movable(booking, target, now, own=own)
-    rivals = [other for other in found if other.schedule_id == to and other.status in LIVE]
-    if rivals:
-        raise Refused(
-            "ALREADY_BOOKED", _("This person already has a place in this window."), booking=rivals[0]
-        )
-    if not steps.has_left(target, booking.size, booking.channel if own else Channel.PHONE):
-        raise steps.full(target)
+    if booking.service_id:
+        place = place_for(booking.minutes, start_at, target, found, now=now, channel=channel, but=booking)
+    else:
+        place = {}
+        there = [other for other in found if other.schedule_id == to]
+        check_room(target, there, channel)
     if (
         own
         and booking.free_reason
-        and price_of(target, booking.patient, booking.channel, but=booking).price_minor
+        and price_of(
+            target, booking.patient, booking.channel, but=booking, service=booking.service
+        ).price_minor
     ):
         raise Refused(
             "OTHER_PRICE",
@@ -214,8 +263,10 @@ def reschedule(booking_id: int, to: int, *, actor=None, reason: str = "", own: b
             schedule=target,
         )
     kept = {"moved": booking.moved + 1, "refund_at_most": percent_back(booking, now)} if own else {}
-    cause = f"moved from {booking.schedule.starts_at:%Y-%m-%d %H:%M} UTC: {reason or 'by the patient'}"
-    steps.move(booking, Status.CONFIRMED, now=now, actor=actor, cause=cause[:200], into=target, **kept)
+    cause = f"moved from {booking.starts:%Y-%m-%d %H:%M} UTC: {reason or 'by the patient'}"
+    steps.move(
+        booking, Status.CONFIRMED, now=now, actor=actor, cause=cause[:200], into=target, **kept, **place
+    )
     return booking
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from bookings import steps
 from bookings.desk_queries import call_order, together, was_called
 from bookings.models import Booking
-from bookings.queries import live_in_window
+from bookings.queries import in_the_way_of
 from bookings.states import LIVE, OCCUPYING, WAITING, Status
 from clinic.errors import Refused
 from clinic.transactions import action
@@ -83,7 +83,7 @@ def _to(booking_id: int, status: Status, expected: tuple, actor, cause: str, sta
     button may be: money moves a hold to confirmed, "undo check-in" must not. Raises Refused: MOVE,
     and ALREADY_BOOKED where who did not come has another place by now."""
     stale = Booking.objects.get(pk=booking_id)
-    booking, now, others = steps.lock_for(booking_id, stale.schedule_id, live_in_window(stale.patient_id))
+    booking, now, others = steps.lock_for(booking_id, stale.schedule_id, in_the_way_of(stale.patient_id))
     if booking.status not in expected:
         raise steps.immovable(booking)
     comes_back = status in LIVE and booking.status not in LIVE

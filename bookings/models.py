@@ -51,13 +51,20 @@ class BookingQuerySet(LockingQuerySet):
         """Holds whose time is up, whether or not a sweep has seen them."""
         return self.filter(status=Status.HELD, hold_expires_at__lte=now)
 
+    def timed(self, now):
+        """Times that somebody has or holds in a window, as intervals."""
+        return self.filter(units__gt=0, start_at__isnull=False).exclude(
+            status=Status.HELD, hold_expires_at__lte=now
+        )
+
     def owing(self):
         """Whose place is theirs, and whose price is still to be paid at the desk."""
         return self.filter(status__in=OWING, due_minor__gt=0)
 
     def paid_visits(self):
-        """Visits that took place and were paid for: what a free follow-up follows."""
-        paid = self.filter(status=Status.COMPLETED, free_reason="", due_minor=0)
+        """Consultations that took place and were paid for: what a free follow-up follows. A service has
+        none: it ends with itself."""
+        paid = self.filter(status=Status.COMPLETED, free_reason="", due_minor=0, service=None)
         return paid.filter(price_minor__gt=F("discount_minor"))
 
     def with_visit(self):

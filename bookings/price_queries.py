@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Subquery
 from bookings.models import Booking
 from bookings.price_rules import Quote, Standing, quote
 from clinic.membership_models import CareRelation, Membership
-from clinic.models import Doctor, Patient
+from clinic.models import Doctor, Patient, Service
 from schedules.models import Schedule
 
 
@@ -78,11 +78,11 @@ class Offer:
         return self.newcomer if len(quotes) == 1 else None
 
 
-def offer(schedule: Schedule, account, people: list[Patient]) -> Offer:
-    """For the page that books: at most three statements, none for a guest. Each of the people gets
-    their `quote`."""
+def offer(schedule: Schedule, account, people: list[Patient], service: Service | None = None) -> Offer:
+    """For the page that books, a `service` if it is one: at most three statements, none for a guest.
+    Each of the people gets their `quote`."""
     newcomer = standing_of_newcomer(schedule, account.pk if account else None)
     known = standings(schedule, people) if people else {}
     for person in people:
-        person.quote = quote(schedule, known[person.pk])
-    return Offer(quote(schedule, newcomer), {person.pk: person.quote for person in people}, newcomer)
+        person.quote = quote(schedule, known[person.pk], service)
+    return Offer(quote(schedule, newcomer, service), {person.pk: person.quote for person in people}, newcomer)

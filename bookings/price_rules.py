@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from bookings.states import DESK_CHANNELS, Channel
 from clinic.errors import Refused
 from clinic.membership_models import Membership, Rule
+from clinic.models import Service
 from schedules.models import Schedule
 
 
@@ -39,13 +40,19 @@ class Quote:
     """The plan that made it free."""
 
 
-def quote(schedule: Schedule, known: Standing) -> Quote:
-    """What a visit in this window costs this patient.
+def quote(schedule: Schedule, known: Standing, service: Service | None = None) -> Quote:
+    """What a visit in this window costs this patient, or a service in it.
+
+    A service costs its own price, whoever comes: plans and follow-ups are about consultations, and a
+    package is a service with its own price.
 
     Nothing where the window is free, the visit follows a paid one within the doctor's days, the
     plan is free with a doctor who looks after the patient, or a trial has free visits left; a
     trial's are spent last. Else the window's fee (seed 001: who has no such plan pays).
     """
+    if service:
+        free = "" if service.price_minor else _("free of charge")
+        return Quote(service.price_minor, schedule.currency, free_reason=free)
     if not schedule.fee_minor:
         return Quote(0, schedule.currency, free_reason=_("free of charge"))
     if (until := follow_up_until(known)) and schedule.date <= until:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking
@@ -11,27 +12,34 @@ from bookings.states import Channel
 from bookings.steps import Guest
 from clinic.errors import Refused
 from clinic.membership_models import Membership
-from clinic.models import Patient
+from clinic.models import Patient, Service
 from schedules.models import Schedule
 
 
 def price_of(
-    schedule: Schedule, who: Patient | Guest, channel: Channel, *, but: Booking | None = None
+    schedule: Schedule,
+    who: Patient | Guest,
+    channel: Channel,
+    *,
+    but: Booking | None = None,
+    service: Service | None = None,
 ) -> Quote:
-    """What a place in this locked window costs `who`, not counting the booking `but`.
+    """What a place in this locked window, or a service in it, costs `who`, not counting the booking `but`.
 
     Nothing is read for a guest, one statement for an account without a membership. A membership is
     locked before a trial's free visits are counted, so that two windows cannot both sell the last one.
     Raises Refused: SUBSCRIBE_TO_BOOK (403), NOT_FOUND for a patient who is not there any more.
     """
+    if service and not settings.CLINIC_REQUIRES_MEMBERSHIP:
+        return quote(schedule, Standing(), service)
     known = _standing(schedule, who)
     check_member(known, channel)
-    if known.membership and known.membership.plan.free_visits is not None:
+    if not service and known.membership and known.membership.plan.free_visits is not None:
         Membership.objects.locked().get(pk=known.membership.pk)
         used = Booking.objects.occupying().filter(membership=known.membership)
         used = used.exclude(pk=but.pk) if but else used
         known = replace(known, free_visits_used=used.count())
-    return quote(schedule, known)
+    return quote(schedule, known, service)
 
 
 def gone() -> Refused:

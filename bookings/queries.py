@@ -48,9 +48,19 @@ def read_under_lock(windows: dict[int, Schedule], also: Q | None = None) -> tupl
     return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC), bookings
 
 
+TIMED = Q(units__gt=0, service__isnull=False)
+"""For `read_under_lock`: the services that take a pool's minutes, each at its own time."""
+
+
 def live_in_window(patient_id: int) -> Q:
     """For `read_under_lock`: the place that this patient already has in the window."""
     return Q(patient_id=patient_id, status__in=LIVE, service=None)
+
+
+def in_the_way_of(patient_id: int) -> Q:
+    """For `read_under_lock`: what may keep a booking of this patient from its place: another one of
+    theirs, or in a pool whoever has that time."""
+    return live_in_window(patient_id) | TIMED
 
 
 WATCHED = timedelta(hours=3)

@@ -76,7 +76,7 @@ def words(booking: Booking, now: datetime) -> str:
 
 def why_not_move_own(booking: Booking, now: datetime) -> str:
     """Why a patient can't move this by themselves (any more), or "". Staff may, with a reason."""
-    if booking.status != Status.CONFIRMED or booking.service_id:
+    if booking.status != Status.CONFIRMED:
         return _("This booking is “%(status)s”. Please talk to the desk.") % {
             "status": booking.get_status_display()
         }

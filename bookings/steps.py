@@ -47,7 +47,7 @@ def move(
     first move to a place in the queue takes `last_number + 1` · one BookingEvent is written, and
     the notices of it.
     With `into`, another locked window, the place and its number are taken there, and what it
-    took in its old window is given back.
+    took in its old window is given back; its own window stands for another time there.
 
     Raises Refused: MOVE where `states.MOVES` forbids it, FULL where no units are left.
     """
@@ -55,16 +55,16 @@ def move(
     if to not in MOVES[was] or (to == was and not into):
         raise immovable(booking)
     units, had, number = units_in(to, booking), booking.units, booking.queue_number
-    if into:
-        had, number = 0, None
-        changes |= {"schedule": into, "mode": into.mode, "queue_number": None, "numbered_at": None}
-        changes |= times_in(into)
+    leaves = 0
+    if window != old:
+        leaves, had, number = had, 0, None
+        there = {"schedule": into, "mode": into.mode, "queue_number": None, "numbered_at": None}
+        changes = there | times_in(into) | changes
     changes |= {"status": to, "units": units}
     if window.taken + units - had > window.capacity:
         raise full(window)
     if to in OCCUPYING and number is None and window.kind == Kind.TOKEN:
         changes |= {"queue_number": window.last_number + 1, "numbered_at": now}
-    leaves = booking.units if into else 0
     adding = booking._state.adding
     _assign(booking, changes)
     booking.save(force_insert=adding, update_fields=None if adding else changes)
@@ -95,7 +95,7 @@ def _take(schedule: Schedule, booking: Booking, units: int, number: int | None =
 
 
 def times_in(schedule: Schedule) -> dict:
-    """The patient's own time: a slot is all of its window, a token has none."""
+    """The patient's own time: a slot is all of its window, a token has none, a service says its own."""
     if schedule.kind == Kind.SLOT:
         return {"start_at": schedule.starts_at, "end_at": schedule.ends_at}
     return {"start_at": None, "end_at": None}
@@ -179,11 +179,11 @@ def price_changed(schedule: Schedule) -> Refused:
 def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
     """Raises Refused (CLOSED, PAST) where this channel may take no new place now.
 
-    Online tokens sell until a little before the end, slots and pools until the start; the desk
-    sells a slot while it lasts, and a token as long as the session may still be going on
-    (settings.FINISH_AFTER_HOURS past its end).
+    Online tokens sell until a little before the end, slots until the start, and a pool to its end,
+    where each start must lie ahead; the desk sells a slot while it lasts, and a token as long as the
+    session may still be going on (settings.FINISH_AFTER_HOURS past its end).
     """
-    if schedule.status != Window.OPEN or schedule.kind == Kind.POOL:  # which can't be sold yet
+    if schedule.status != Window.OPEN:
         raise Refused("CLOSED", _("This window is closed to new bookings."), schedule=schedule)
     if channel not in DESK_CHANNELS and now >= schedule.online_until:
         raise Refused("PAST", _("It is too late to book this window online."), schedule=schedule)
@@ -192,37 +192,45 @@ def check_open(schedule: Schedule, now: datetime, channel: Channel) -> None:
 
 
 def session_over(schedule: Schedule) -> datetime:
-    """From when on the desk takes nobody into a window any more: a slot ends on time."""
+    """From when on the desk takes nobody into a window any more: slots and pools end on time."""
     longer = settings.FINISH_AFTER_HOURS if schedule.kind == Kind.TOKEN else 0
     return schedule.ends_at + timedelta(hours=longer)
 
 
 def check_movable(booking: Booking, target: Schedule, now: datetime, *, own: bool) -> None:
-    """Raises Refused unless this visit may move to `target`: MOVE, TOO_LATE, OTHER_DOCTOR, CLOSED, PAST."""
+    """Raises Refused unless this visit may move to `target`: MOVE, TOO_LATE, OTHER_DOCTOR, NOT_OFFERED,
+    CLOSED, PAST."""
     if own and (why_not := why_not_move_own(booking, now)):
         raise Refused("TOO_LATE", why_not, booking=booking)
-    if booking.status != Status.CONFIRMED or booking.service_id:
+    if booking.status != Status.CONFIRMED:
         raise immovable(booking)
     if target.doctor_id != booking.schedule.doctor_id or (own and target.mode != booking.mode):
         raise Refused("OTHER_DOCTOR", _("A visit moves to another time of the same doctor."), schedule=target)
+    if (target.kind == Kind.POOL) != bool(booking.service_id):
+        raise Refused("NOT_OFFERED", _("What was booked can't be moved into that window."), schedule=target)
     check_open(target, now, booking.channel if own else Channel.PHONE)
 
 
 def has_left(schedule: Schedule, units: int, channel: Channel) -> bool:
-    """Whether a channel may take so many more units: online leaves the desk what is kept for it."""
+    """Whether a channel may take so many more units."""
+    return units <= left_for(schedule, channel)
+
+
+def left_for(schedule: Schedule, channel: Channel) -> int:
+    """The units that a channel may still take: online leaves the desk what is kept for it."""
     left = schedule.capacity - schedule.taken
     if channel not in DESK_CHANNELS:
         left -= max(schedule.reserved_for_desk - schedule.taken_at_desk, 0)
-    return units <= max(left, 0)
+    return max(left, 0)
 
 
 def has_room_for(booking: Booking, others: list[Booking], now: datetime, *, at_desk: bool = False) -> bool:
     """Whether money that has just arrived can still buy this held or expired booking its place.
 
-    The same question as for a hold: the window stands and has not ended (a slot or a pool
-    has not started; `at_desk` the session may still be going on), what the booking does not take
-    yet is left, and the patient has no other paid place there. A place that the patient only
-    holds counts as left: it will be given up.
+    The same question as for a hold: the window stands and has not ended (an exact time has not
+    started; `at_desk` the session may still be going on), what the booking does not take yet is left,
+    nobody has its time, and the patient has no other paid place there. A place that the patient only
+    holds counts as left: it will be given up. `others` were read by `queries.in_the_way_of`.
     """
     schedule, rivals = booking.schedule, live_rivals(booking, others)
     over = now >= (session_over(schedule) if at_desk else booking.start_at or schedule.ends_at)
@@ -231,13 +239,26 @@ def has_room_for(booking: Booking, others: list[Booking], now: datetime, *, at_d
         schedule.status in SETTLES
         and not over
         and all(rival.status == Status.HELD for rival in rivals)
+        and (booking.units > 0 or not time_is_taken(booking, others, but=rivals))
         and has_left(schedule, max(missing, 0), Channel.WALK_IN if at_desk else booking.channel)
     )
 
 
 def live_rivals(booking: Booking, others: list[Booking]) -> list[Booking]:
-    """Other places of the same patient in the same window."""
-    return [other for other in others if other.patient_id == booking.patient_id and other.status in LIVE]
+    """Other places of the same patient in the same window. Of services one may have several."""
+    theirs = (other for other in others if other.patient_id == booking.patient_id)
+    return [
+        other for other in theirs if other.status in LIVE and not (booking.service_id or other.service_id)
+    ]
+
+
+def time_is_taken(booking: Booking, others: list[Booking], *, but=()) -> bool:
+    """Whether somebody has the exact time of this booking, or a part of it."""
+    return any(
+        other.start_at < booking.end_at and booking.start_at < other.end_at
+        for other in others
+        if booking.start_at and other.start_at and other.units and other not in but
+    )
 
 
 def check_same(booking: Booking, digest: str) -> Booking:

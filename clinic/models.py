@@ -185,6 +185,15 @@ class ServiceCategory(models.Model):
         return self.name
 
 
+class ServiceQuerySet(LockingQuerySet):
+    def offered(self):
+        """What patients may choose: shown, and not removed."""
+        return self.filter(visible=True, deleted_at=None)
+
+    def by(self, doctor):
+        return self.filter(doctors=doctor)
+
+
 class Service(models.Model):
     """Something measured in minutes. A booking keeps its own copy of name, minutes and price."""
 
@@ -212,6 +221,8 @@ class Service(models.Model):
     )
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects = ServiceQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
         verbose_name = _("service")
@@ -222,6 +233,11 @@ class Service(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def minutes(self) -> int:
+        """What it takes of a pool: duration and buffer."""
+        return self.duration + self.buffer
 
 
 class ReviewItemQuerySet(LockingQuerySet):

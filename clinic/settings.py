@@ -72,6 +72,7 @@ env = Env(
     CLINIC_REQUIRES_MEMBERSHIP=(bool, False),
     PAY_AT_DESK=(bool, False),
     HOLD_MINUTES=(int, 15),
+    START_GRID_MINUTES=(int, 5),
     CANCEL_UNTIL_MINUTES=(int, 0),
     MOVES_PER_BOOKING=(int, 2),
     BOOKINGS_PER_HOUR_ACCOUNT=(int, 10),
@@ -326,6 +327,7 @@ CLINIC_PHONE = env("CLINIC_PHONE")
 CLINIC_REQUIRES_MEMBERSHIP = env("CLINIC_REQUIRES_MEMBERSHIP")
 PAY_AT_DESK = env("PAY_AT_DESK")
 HOLD_MINUTES = env("HOLD_MINUTES")
+START_GRID_MINUTES = env("START_GRID_MINUTES")
 EVENING_FROM_HOUR = 17
 TOKEN_SALES_END_MINUTES = 30
 """Online tokens sell until this many minutes before their window's end."""

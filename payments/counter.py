@@ -1,6 +1,7 @@
 """The counter: a place and its money in one transaction."""
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -10,9 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bookings import steps as places
+from bookings.minutes_queries import suggesting
+from bookings.minutes_steps import Wish, place_of, service_for
 from bookings.models import Booking
 from bookings.price_steps import price_of
-from bookings.queries import live_in_window
+from bookings.queries import TIMED, live_in_window
 from bookings.states import LIVE, Channel, Status
 from bookings.steps import Guest
 from clinic.errors import Refused
@@ -39,6 +42,9 @@ def walk_in(
     request_key: UUID,
     extra_place: str = "",
     shown: int | None = None,
+    service_id: int | None = None,
+    start_at: datetime | None = None,
+    minutes: int | None = None,
 ) -> Booking:
     """Sells the next number to somebody at the desk: confirmed, paid and numbered at once; or free,
     where bookings.price_rules says so for a known patient.
@@ -47,10 +53,15 @@ def walk_in(
     the window was closed to new bookings meanwhile. With `extra_place` (the reason) a full window
     gets one more place first; the caller checks the permission. The same `request_key` returns
     the same booking. `shown` is the price that the form showed, in minor units, if it did.
+    In a pool it sells a service at `start_at` (None: the first start that fits); `minutes`, `shown` and
+    the refusals are as in `bookings.actions.hold`.
     Raises Refused: CLOSED, FULL, ALREADY_BOOKED, REQUEST_REUSED, PRICE_CHANGED.
     """
+    wish = None if service_id is None else Wish(service_id, start_at, minutes)
     try:
-        booking = _walk_in(schedule_id, who, method, actor, request_key, extra_place, shown)
+        booking = _walk_in(schedule_id, who, method, actor, request_key, extra_place, shown, wish)
+    except Refused as refusal:
+        raise suggesting(refusal, at_desk=True) from None
     except IntegrityError as error:
         # Only the key can collide, with a form that was used for another window.
         if Booking.objects.filter(request_key=request_key).exists():
@@ -61,20 +72,25 @@ def walk_in(
 
 
 @action
-def _walk_in(schedule_id, who, method, actor, request_key, extra_place, shown) -> Booking:
-    digest = places.digest(schedule_id, who, method, actor)
+def _walk_in(schedule_id, who, method, actor, request_key, extra_place, shown, wish) -> Booking:
+    digest = places.digest(schedule_id, who, method, actor, *(wish.content if wish else ()))
     wanted = Q(request_key=request_key)
-    if isinstance(who, Patient):
+    if wish:
+        wanted |= TIMED
+    elif isinstance(who, Patient):
         wanted |= live_in_window(who.pk)
     schedule, now, found = places.lock_window(schedule_id, wanted)
     for booking in found:
         if booking.request_key == request_key:
             return places.check_same(booking, digest)
-    booking = next((booking for booking in found if booking.status in LIVE), None)
+    booking = None if wish else next((booking for booking in found if booking.status in LIVE), None)
     if booking is None or schedule.status not in SETTLES:
         places.check_open(schedule, now, Channel.WALK_IN)
     if booking is None:
-        quote = price_of(schedule, who, Channel.WALK_IN)
+        service, place = service_for(schedule, wish), {}
+        if service:
+            place = place_of(service, wish.start_at, schedule, found, now=now, channel=Channel.WALK_IN)
+        quote = price_of(schedule, who, Channel.WALK_IN, service=service)
         booking = places.new_booking(
             schedule,
             who,
@@ -83,6 +99,7 @@ def _walk_in(schedule_id, who, method, actor, request_key, extra_place, shown) -
             price_minor=quote.price_minor,
             free_reason=quote.free_reason,
             membership_id=quote.membership_id,
+            **place,
         )
     elif booking.status != Status.HELD:
         raise Refused(

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from bookings import steps as places
 from bookings.models import Booking
-from bookings.queries import live_in_window
+from bookings.queries import in_the_way_of
 from bookings.states import Status
 from clinic import money
 from clinic.errors import Refused
@@ -49,7 +49,7 @@ def collect(
 @action
 def _collect(booking_id, collected_minor, method, reason, key, actor) -> Booking:
     schedule_id, patient_id = Booking.objects.values_list("schedule_id", "patient_id").get(pk=booking_id)
-    booking, now, others = places.lock_for(booking_id, schedule_id, live_in_window(patient_id))
+    booking, now, others = places.lock_for(booking_id, schedule_id, in_the_way_of(patient_id))
     if was_taken(booking, key):
         return booking
     due = booking.to_collect_minor

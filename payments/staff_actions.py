@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bookings import steps as places
-from bookings.queries import live_in_window
+from bookings.queries import in_the_way_of
 from bookings.states import Status as BookingStatus
 from clinic import money
 from clinic.errors import Refused
@@ -60,7 +60,7 @@ def accept(payment_id: int, *, reason: str, actor, review_id=None) -> Payment:
     Refused, with nothing changed: NOT_UNDER_REVIEW, MOVE (the booking needs no money), FULL.
     """
     stale = Payment.objects.select_related("booking").get(pk=payment_id)
-    patient = live_in_window(stale.booking.patient_id)
+    patient = in_the_way_of(stale.booking.patient_id)
     booking, now, others = places.lock_for(stale.booking_id, stale.booking.schedule_id, patient)
     payment = Payment.objects.locked().get(pk=payment_id)
     if payment.outcome != Outcome.REVIEW or payment.refunded_minor:

@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from bookings import steps as places
-from bookings.queries import live_in_window
+from bookings.queries import in_the_way_of
 from bookings.states import Status as BookingStatus
 from clinic import money
 from clinic.notice_models import Recipient
@@ -48,7 +48,7 @@ def settle(payment: Payment, event: Event, *, actor=None, claimed_as: str = "") 
     is only ever about the attempt itself. Returns the row that has the money now, None for a known one.
     """
     booking, now, others = places.lock_for(
-        payment.booking_id, payment.schedule_id, live_in_window(payment.patient_id)
+        payment.booking_id, payment.schedule_id, in_the_way_of(payment.patient_id)
     )
     wrong = mismatch(payment, event)
     if wrong:

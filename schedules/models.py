@@ -19,10 +19,11 @@ from schedules.states import SETTLES, Kind, Mode, Status
 
 
 def selling(now) -> Q:
-    """Open to patients online at `now`: tokens until a little before the end, exact times until the start."""
+    """Open to patients online at `now`: tokens until a little before the end, exact times until the
+    start, and minutes to the end, since each service has a start of its own."""
     last_end = now + timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
     in_time = Q(kind=Kind.TOKEN, ends_at__gt=last_end) | Q(kind=Kind.SLOT, starts_at__gt=now)
-    return in_time & Q(status=Status.OPEN)
+    return (in_time | Q(kind=Kind.POOL, ends_at__gt=now)) & Q(status=Status.OPEN)
 
 
 class ScheduleQuerySet(LockingQuerySet):
@@ -118,7 +119,6 @@ class ScheduleQuerySet(LockingQuerySet):
         cannot be paid online: what `queries.why_not` says of each window, counted by the database."""
         on_sale = selling(now)
         payable = Q() if can_pay else Q(fee_minor=0)
-        shut = Q(status=Status.CLOSED) | Q(status=Status.OPEN, kind=Kind.POOL)
         return (
             self.with_left(now)
             .order_by("date")
@@ -127,7 +127,7 @@ class ScheduleQuerySet(LockingQuerySet):
                 left=Sum("online_left", filter=on_sale & payable, default=0),
                 selling=Count("pk", filter=on_sale),
                 unpayable=Count("pk", filter=on_sale & ~payable) if not can_pay else Value(0),
-                shut=Count("pk", filter=shut & Q(ends_at__gt=now)),
+                shut=Count("pk", filter=Q(status=Status.CLOSED, ends_at__gt=now)),
             )
         )
 
@@ -237,10 +237,11 @@ class Schedule(models.Model):
 
     @property
     def online_until(self):
-        """The last instant of online sales: tokens close a little before the end, others at the start."""
+        """The last instant of online sales: tokens close a little before the end, an exact time at its
+        start; in a pool each start must lie ahead, to the end."""
         if self.kind == Kind.TOKEN:
             return self.ends_at - timedelta(minutes=settings.TOKEN_SALES_END_MINUTES)
-        return self.starts_at
+        return self.ends_at if self.kind == Kind.POOL else self.starts_at
 
     def is_running(self, now) -> bool:
         return self.starts_at <= now < self.ends_at

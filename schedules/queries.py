@@ -33,7 +33,7 @@ def why_not(schedule: Schedule, now: datetime, *, can_pay: bool = True) -> tuple
         return "CLOSED", _("Cancelled. The doctor is not here at this time.")
     if schedule.status == Status.FINISHED or now >= schedule.ends_at:
         return "PAST", _("This time is over.")
-    if schedule.status == Status.CLOSED or schedule.kind == Kind.POOL:  # which can't be sold yet
+    if schedule.status == Status.CLOSED:
         return "CLOSED", _("Closed to new bookings.")
     if now >= schedule.online_until:
         return "PAST", _("It is too late to book this online. Please ask at the desk.")

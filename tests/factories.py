@@ -13,7 +13,7 @@ from bookings import actions, desk
 from bookings.models import Booking
 from bookings.steps import Guest
 from clinic.membership_models import Plan, Rule
-from clinic.models import Doctor, Heartbeat, Patient, User
+from clinic.models import Doctor, Heartbeat, Patient, Service, User
 from payments import actions as money
 from payments import gateways
 from payments.gateways.base import Event
@@ -118,6 +118,22 @@ def slot(*, lasts=timedelta(minutes=20), **fields) -> Schedule:
     return window(**{"kind": Kind.SLOT, "capacity": 1, "prefix": "", "lasts": lasts} | fields)
 
 
+def pool(**fields) -> Schedule:
+    """An open morning of 180 minutes for services: it starts in an hour, unless said."""
+    return window(**{"kind": Kind.POOL, "capacity": 180, "prefix": "", "fee_minor": 0} | fields)
+
+
+def service(*by: Doctor, **fields) -> Service:
+    """Thirty minutes and ten kept free after it, for ₹400, offered by these doctors."""
+    n = next(numbers)
+    made = Service.objects.create(
+        **{"code": f"ecg-{n}", "name": f"ECG {n}", "duration": 30, "buffer": 10, "price_minor": 40000}
+        | fields
+    )
+    made.doctors.set(by)
+    return made
+
+
 def at_ten(days=1) -> timedelta:
     """How long it is until ten o'clock at the clinic so many days from today."""
     ten = timezone.localtime().replace(hour=10, minute=0, second=0, microsecond=0)
@@ -163,6 +179,13 @@ def hold(schedule, who=None, **fields):
         }
         | fields
     )
+
+
+def reserve(pool, service, after=0, who=None, **fields) -> Booking:
+    """A service held in a pool, so many minutes after the pool's start; (None: the first that fits)."""
+    start = None if after is None else pool.starts_at + timedelta(minutes=after)
+    asked = {"service_id": service.pk, "start_at": start, "price_minor": service.price_minor}
+    return hold(pool, who, **asked | {"minutes": service.minutes} | fields)
 
 
 def capture(payment, **fields) -> Event:

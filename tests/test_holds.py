@@ -13,7 +13,6 @@ from clinic.errors import Refused
 from clinic.models import Patient
 from payments.management.commands.check_invariants import violations
 from schedules.models import Schedule
-from schedules.states import Kind
 from schedules.states import Status as Window
 from tests import factories as f
 
@@ -160,10 +159,9 @@ def test_what_the_desk_has_sold_already_is_not_kept_twice():
     assert violations() == {}
 
 
-@pytest.mark.parametrize("kind", [Kind.POOL])
 @pytest.mark.parametrize("fee", [0, 50000])
-def test_what_cannot_be_booked_yet_is_refused_before_anyone_pays(kind, fee):
-    assert refused(f.window(kind=kind, fee_minor=fee)) == "CLOSED"
+def test_a_pool_sells_no_place_without_a_service(fee):
+    assert refused(f.pool(fee_minor=fee)) == "NOT_OFFERED"
 
 
 # --- The same form twice ------------------------------------------------------------------

@@ -14,7 +14,7 @@ from payments import sweeps
 from payments.management.commands.check_invariants import violations
 from schedules import queries
 from schedules.models import Schedule
-from schedules.states import Kind, Mode
+from schedules.states import Mode
 from tests import factories as f
 
 pytestmark = pytest.mark.django_db
@@ -164,5 +164,5 @@ def test_a_fortnight_of_slots_costs_no_more_statements_than_one_day(client, djan
 
 
 def test_a_pool_cannot_be_booked_as_if_it_were_a_slot():
-    pool = f.window(kind=Kind.POOL, capacity=180)
-    assert refused(lambda: f.hold(pool)) == "CLOSED"
+    pool = f.pool()
+    assert refused(lambda: f.hold(pool)) == "NOT_OFFERED"

@@ -14,7 +14,6 @@ from payments import counter, sweeps
 from payments.management.commands.check_invariants import violations
 from payments.models import Payment
 from schedules.models import Schedule
-from schedules.states import Kind
 from schedules.states import Status as Window
 from tests import factories as f
 
@@ -94,9 +93,8 @@ def test_a_window_that_is_not_open_is_refused(sell, status):
     assert refused(sell, f.window(status=status)) == "CLOSED"
 
 
-@pytest.mark.parametrize("kind", [Kind.POOL])
-def test_what_cannot_be_sold_yet_is_refused(sell, kind):
-    assert refused(sell, f.window(kind=kind)) == "CLOSED"
+def test_a_pool_sells_no_place_without_a_service(sell):
+    assert refused(sell, f.pool()) == "NOT_OFFERED"
 
 
 def test_a_patient_with_a_number_is_not_sold_another(sell):

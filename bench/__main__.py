@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of which the median counts")
     parser.add_argument("--scale", type=float, default=1, help="how many requests, against the usual")
     parser.add_argument("--only", default="", help="subjects whose name holds this")
-    parser.add_argument("--users", type=int, default=0, help="so many who book services, instead of the table")
+    parser.add_argument(
+        "--users", type=int, default=0, help="so many who book services, instead of the table"
+    )
     parser.add_argument("--seconds", type=float, default=60, help="for which the users stay")
     parser.add_argument("--search", action="store_true", help="more users, until they wait too long")
     parser.add_argument("--json", action="store_true", help="print that instead of the table")
@@ -81,7 +83,11 @@ def users(port: int, asked) -> bool:
 
     paths = clinic()
     crowd(port, 16, 5, paths)
-    found = search(port, asked.seconds, paths, asked.users) if asked.search else [crowd(port, asked.users, asked.seconds, paths)]
+    found = (
+        search(port, asked.seconds, paths, asked.users)
+        if asked.search
+        else [crowd(port, asked.users, asked.seconds, paths)]
+    )
     print(*found, sep="\n")
     return not found[0].meets_goals
 

@@ -76,9 +76,11 @@ class PoolStorm:
     def _pool(self, n: int) -> Schedule:
         """Tomorrow: mornings of 180 minutes and afternoons of 300, every fifth of them with a third less."""
         minutes = 300 if n % 2 else 180
+        doctor = factories.doctor()
+        doctor.services.set(self.services.values())
         return factories.pool(
-            starts_in=factories.at_ten(), lasts=timedelta(minutes=minutes),
-            capacity=minutes * 2 // 3 if n % 5 == 4 else minutes, services=[*self.services.values()],
+            doctor=doctor, starts_in=factories.at_ten(), lasts=timedelta(minutes=minutes),
+            capacity=minutes * 2 // 3 if n % 5 == 4 else minutes,
         )  # fmt: skip
 
     # --- The storm ----------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from tests.storms import pool_replay, wire
 
 LENGTHS = (10, 0), (20, 5), (30, 10), (60, 10), (45, 0), (90, 15), (33, 4)
 """Minutes and buffers. The last service ends off the grid, so that what ends there is a start as well."""
-AFRESH = re.compile(rb"/book/(\d+)/\?service=([\w-]+)&amp;start=(\d{4}-\d\d-\d\dT\d\d)(?:%3A|:)(\d\d)")
+AFRESH = re.compile(r"/book/(\d+)/\?service=([\w-]+)&amp;start=(\d{4}-\d\d-\d\dT\d\d)(?:%3A|:)(\d\d)")
 TOGETHER = 5
 """So many pools are raced for at a time, each by a tenth of the racers or more."""
 
@@ -76,11 +76,13 @@ class PoolStorm:
     def _pool(self, n: int) -> Schedule:
         """Tomorrow: mornings of 180 minutes and afternoons of 300, every fifth of them with a third less."""
         minutes = 300 if n % 2 else 180
+        start = timezone.localtime().replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        end = start + timedelta(minutes=minutes)
         doctor = factories.doctor()
         doctor.services.set(self.services.values())
         return factories.pool(
-            doctor=doctor, starts_in=factories.at_ten(), lasts=timedelta(minutes=minutes),
-            capacity=minutes * 2 // 3 if n % 5 == 4 else minutes,
+            doctor=doctor, starts_at=start, ends_at=end, start_time=start.time(), end_time=end.time(),
+            date=start.date(), capacity=minutes * 2 // 3 if n % 5 == 4 else minutes,
         )  # fmt: skip
 
     # --- The storm ----------------------------------------------------------------------------

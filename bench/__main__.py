@@ -46,6 +46,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of which the median counts")
     parser.add_argument("--scale", type=float, default=1, help="how many requests, against the usual")
     parser.add_argument("--only", default="", help="subjects whose name holds this")
+    parser.add_argument(
+        "--users", type=int, default=0, help="so many who book services, instead of the table"
+    )
+    parser.add_argument("--seconds", type=float, default=60, help="for which the users stay")
+    parser.add_argument("--search", action="store_true", help="more users, until they wait too long")
     parser.add_argument("--json", action="store_true", help="print that instead of the table")
     asked = parser.parse_args()
 
@@ -59,6 +64,8 @@ def main() -> None:
         from bench import subjects  # models: only now are the settings complete
 
         server = services.enter_context(site.serving(port, folder, app="bench.wsgi"))
+        if asked.users:
+            sys.exit(users(port, asked))
         chosen = [one for one in subjects.all_subjects(port) if asked.only in one.name]
         results = [measure(port, subject, asked.rounds, asked.scale) for subject in chosen]
         if any(result["wrong"] for result in results):
@@ -67,6 +74,22 @@ def main() -> None:
     report = machine | {"lines": LINES, "results": results}
     print(json.dumps(report, indent=2) if asked.json else table(report))
     sys.exit(any(result["wrong"] or result["share"] < result["target"] for result in results))
+
+
+def users(port: int, asked) -> bool:
+    """Whether they had to wait too long, after a short crowd that warms everything up."""
+    from bench.pools import clinic
+    from bench.users import crowd, search
+
+    paths = clinic()
+    crowd(port, 16, 5, paths)
+    found = (
+        search(port, asked.seconds, paths, asked.users)
+        if asked.search
+        else [crowd(port, asked.users, asked.seconds, paths)]
+    )
+    print(*found, sep="\n")
+    return not found[0].meets_goals
 
 
 def measure(port: int, subject, rounds: int, scale: float) -> dict:

@@ -6,7 +6,7 @@ amount or mode. These views are a yardstick, not an example.
 
 import hmac
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from bookings.models import Booking, BookingEvent
-from clinic.models import Doctor, Patient
+from clinic.models import Doctor, Patient, Service
 from payments.models import GatewayEvent, Payment, PaymentEvent
 from schedules.closure_models import Closure
 from schedules.models import Schedule
@@ -76,15 +76,64 @@ def times(request, slug):
     return HttpResponse(TIMES.render(Context(shown | {"closures": closed(doctor, today)})))
 
 
+@require_GET
+def pool(request, doctor_id, date):
+    """The minutes of an afternoon, and which services are no longer than the longest free piece."""
+    pools = Schedule.objects.filter(doctor=doctor_id, date=date, kind="pool", start_time__gte="12:00")
+    now, total, taken, longest, reservations = timezone.now(), 0, 0, 0, 0
+    for window in pools.exclude(status="cancelled"):
+        booked = Booking.objects.filter(schedule=window, units__gt=0).exclude(
+            status="held", hold_expires_at__lte=now
+        )
+        at, total = window.starts_at, total + window.capacity
+        for booking in [*booked.order_by("start_at")]:
+            longest = max(longest, (booking.start_at - at).total_seconds() // 60)
+            at, taken, reservations = booking.end_at, taken + booking.minutes, reservations + 1
+        longest = max(longest, (window.ends_at - at).total_seconds() // 60)
+    services = Service.objects.filter(doctors=doctor_id, visible=True, deleted_at=None)
+    return JsonResponse(
+        {
+            "totalMinutes": total,
+            "consumedMinutes": taken,
+            "remainingMinutes": total - taken,
+            "currentReservations": reservations,
+            "services": [
+                {
+                    "id": service.pk,
+                    "code": service.code,
+                    "name": service.name,
+                    "minutes": service.duration + service.buffer,
+                    "price": service.price_minor,
+                    "available": service.duration + service.buffer <= longest,
+                }
+                for service in services
+            ],
+        }
+    )
+
+
 @require_POST
 def book(request, schedule_id):
-    """Holds a place for fifteen minutes."""
+    """Holds a place for fifteen minutes; of a pool, the minutes of a service."""
     with transaction.atomic():
         schedule = Schedule.objects.select_for_update().get(pk=schedule_id)
         now = timezone.now()
         lapsed = Booking.objects.filter(schedule=schedule, status="held", hold_expires_at__lte=now)
         if schedule.capacity - schedule.taken + len(lapsed) <= 0:
             return HttpResponse("full", status=409)
+        place, fee = {"units": 1}, schedule.fee_minor
+        if code := request.GET.get("service"):
+            service = Service.objects.get(code=code, visible=True, deleted_at=None)
+            start = timezone.make_aware(datetime.fromisoformat(request.GET["start"]))
+            minutes, fee = service.duration + service.buffer, service.price_minor
+            end = start + timedelta(minutes=minutes)
+            booked = Booking.objects.filter(schedule=schedule, units__gt=0)
+            if booked.filter(start_at__lt=end, end_at__gt=start).exists():
+                return HttpResponse("taken", status=409)
+            place = {
+                "units": minutes, "minutes": minutes, "start_at": start, "end_at": end,
+                "service": service, "service_name": service.name,
+            }  # fmt: skip
         patient = Patient.objects.create(
             name=request.POST["name"],
             phone=request.POST["phone"],
@@ -95,15 +144,15 @@ def book(request, schedule_id):
             schedule=schedule,
             patient=patient,
             request_key=request.POST["request_key"],
-            price_minor=schedule.fee_minor,
+            price_minor=fee,
             currency=schedule.currency,
             status="held",
-            units=1,
             hold_expires_at=now + timedelta(minutes=15),
             created_at=now,
+            **place,
         )
         BookingEvent.objects.create(booking=booking, at=now, to_status="held", cause="held")
-        schedule.taken += 1
+        schedule.taken += place["units"]
         schedule.save(update_fields=["taken"])
     return HttpResponseRedirect(f"/pay/{booking.public_id}/", status=303)
 

@@ -44,7 +44,10 @@ class Subject:
 
 def all_subjects(port: int) -> list[Subject]:
     """Each with rows of its own, so that none slows another down."""
-    return [poll_unchanged(), poll_changed(), doctors_page(), page_of_exact_times(), *holds(port), settle()]
+    from bench import pools
+
+    read = [poll_unchanged(), poll_changed(), doctors_page(), page_of_exact_times()]
+    return [*read, *holds(port), settle(), *pools.subjects(port)]
 
 
 def settle_down() -> None:

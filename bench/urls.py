@@ -12,6 +12,7 @@ urlpatterns = [
                 path("b/<public_id>/status", bare.status),
                 path("doctors/<slug>/", bare.doctor),
                 path("times/<slug>/", bare.times),
+                path("pool/<int:doctor_id>/<date>/", bare.pool),
                 path("book/<int:schedule_id>/", bare.book),
                 path("webhooks/stripe", bare.webhook),
             ]

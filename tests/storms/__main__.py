@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import django
@@ -20,8 +21,8 @@ from tests.gateways import stripe_server
 from tests.services import free_port
 from tests.storms import killing, site, soaking
 
-SCENARIOS = "free", "held", "slot", "unreserved", "copies", "soak", "killed"
-WITHOUT_LOCK = "tests/storms/without_lock.py"
+SCENARIOS = "free", "held", "slot", "unreserved", "copies", "pools", "changing", "soak", "killed"
+WITHOUT_LOCK, WRITTEN_DOWN = "tests/storms/without_lock.py", "tests/storms/written_down.py"
 
 
 def main() -> None:
@@ -31,6 +32,8 @@ def main() -> None:
     parser.add_argument("--racers", type=int, default=50)
     parser.add_argument("--places", type=int, default=15)
     parser.add_argument("--gateway", choices=["demo", "stripe"], default="demo")
+    parser.add_argument("--attempts", type=int, default=1000, help="to reserve in pools, a round")
+    parser.add_argument("--pools", type=int, default=50)
     parser.add_argument("--without-lock", action="store_true", help="the negative control")
     parser.add_argument(
         "--payments", type=int, default=int(os.environ.get("SOAK_PAYMENTS", "80")), help="of a soak"
@@ -58,20 +61,30 @@ def main() -> None:
             "STRIPE_API_BASE": stripe.url,
         }
         django.setup()  # models: only now are the settings complete
+        from tests.storms import pools
         from tests.storms.payers import DemoPayers, StripePayers
         from tests.storms.scenarios import Storm
 
         # No process takes many more than its share of the racers: who wakes first would take them all.
         options = ["--worker-connections", str(asked.racers // site.PROCESSES + 2)]
-        options += ["--config", WITHOUT_LOCK] if asked.without_lock else []
+        if asked.scenario in ("pools", "changing"):
+            options += ["--config", WRITTEN_DOWN]
+            os.environ["STORM_LOG"] = str(folder / "decisions.jsonl")
+            os.environ["STORM_WITHOUT_LOCK"] = "1" if asked.without_lock else ""
+        elif asked.without_lock:
+            options += ["--config", WITHOUT_LOCK]
         server = services.enter_context(site.serving(port, folder, *options))
         services.enter_context(site.working(folder))
         payers = DemoPayers() if asked.gateway == "demo" else StripePayers(stripe.book)
-        storm = Storm(port, payers, racers=asked.racers, places=asked.places)
+        if asked.scenario in ("pools", "changing"):
+            kind = pools.ChangingStorm if asked.scenario == "changing" else pools.PoolStorm
+            rush = partial(kind(port, payers, asked.pools, asked.racers).run, asked.attempts)
+        else:
+            rush = getattr(Storm(port, payers, racers=asked.racers, places=asked.places), asked.scenario)
         services.callback(lambda: sys.stderr.write(server.end_of_log()))
         for _ in range(asked.rounds):
             began = time.monotonic()
-            result = getattr(storm, asked.scenario)()
+            result = rush()
             result["seconds"] = round(time.monotonic() - began, 2)
             sys.stdout.write(json.dumps(result) + "\n")
             sys.stdout.flush()

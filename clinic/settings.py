@@ -17,6 +17,7 @@ from clinic.wiring import (  # noqa: F401  (they are settings too)
     DESK_TILES,
     DOCTOR_TOOLS,
     INVARIANTS,
+    LOCK_WINDOW,
     NOTICE_WORDS,
     PAYMENT_READY,
     READINESS,

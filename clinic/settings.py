@@ -18,6 +18,7 @@ from clinic.wiring import (  # noqa: F401  (they are settings too)
     DOCTOR_TOOLS,
     HOOK_FACTS,
     INVARIANTS,
+    LOCK_WINDOW,
     NOTICE_WORDS,
     PAYMENT_READY,
     READINESS,

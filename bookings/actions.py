@@ -252,9 +252,8 @@ def _reschedule(booking_id, to, start_at, actor, reason, own) -> Booking:
     if (
         own
         and booking.free_reason
-        and price_of(
-            target, booking.patient, booking.channel, but=booking, service=booking.service
-        ).price_minor
+        and not booking.service_id
+        and price_of(target, booking.patient, booking.channel, but=booking).price_minor
     ):
         raise Refused(
             "OTHER_PRICE",

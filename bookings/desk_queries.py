@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from bookings.models import Booking
 from bookings.queries import Owed
-from bookings.states import LIVE, OVER, OWING, WAITING, Status
+from bookings.states import OVER, OWING, WAITING, Status
 from schedules.models import Schedule
 from schedules.queries import DAYS
 from schedules.states import SETTLES, Kind
@@ -195,8 +195,8 @@ def version_of(sessions: list[Session], line: Line | None) -> str:
 
 
 def live_places(patient_ids, schedule_id: int) -> dict[int, Booking]:
-    """By patient, the place that each of them already has in a window."""
-    found = Booking.objects.filter(schedule=schedule_id, patient__in=patient_ids, status__in=LIVE)
+    """By patient, the place that each of them already has in a window. Of services one may have several."""
+    found = Booking.objects.live().filter(schedule=schedule_id, patient__in=patient_ids, service=None)
     return {booking.patient_id: booking for booking in found.select_related("schedule")}
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import islice
 
 from django.conf import settings
 from django.db.models import F, Min, OuterRef, Subquery
@@ -19,7 +18,7 @@ from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.models import Service
 from schedules.models import Schedule
-from schedules.opening_rules import DAYS
+from schedules.opening_rules import DAYS, last_day
 from schedules.states import Kind, Status
 
 PERIODS = ("morning", "afternoon", "evening")
@@ -93,12 +92,9 @@ class Pool:
         """The same, those first that waste no minutes (docs/decisions/0015)."""
         return rules.suggested(self.starts(minutes), self.usable, minutes, useful=self.useful)
 
-    def tidy(self, minutes: int) -> list[datetime]:
-        """Those starts that waste the least minutes, the earliest first."""
-        starts = self.starts(minutes)
-        waste = {start: rules.wasted(start, self.usable, minutes, useful=self.useful)[0] for start in starts}
-        least = min(waste.values(), default=0)
-        return [start for start in starts if waste[start] == least]
+    def wasted(self, start: datetime, minutes: int) -> int:
+        """The minutes around it that become too short for any service."""
+        return rules.wasted(start, self.usable, minutes, useful=self.useful)[0]
 
     def at(self, start: datetime) -> Start:
         return Start(self.schedule.pk, self.schedule.doctor_id, start)
@@ -107,11 +103,12 @@ class Pool:
 def pools(
     now: datetime, first: date, last: date, *, doctor=None, service=None, at_desk: bool = False
 ) -> list[Pool]:
-    """The pools of the clinic's dates `first` to `last` that are not over, the earliest first: of one
-    `doctor`, of those who offer a `service`, or all. Two statements, however many there are."""
+    """The pools of the clinic's dates `first` to `last`, the earliest first: of one `doctor`, of those who
+    offer a `service`, or all. Of those that are closed or over nothing remains. Two statements, however
+    many there are."""
     shortest = Service.objects.offered().filter(doctors=OuterRef("doctor")).order_by().values("doctors")
     found = (
-        Schedule.objects.to_come(now)
+        Schedule.objects.standing()
         .between(first, last)
         .filter(kind=Kind.POOL, doctor__is_active=True)
         .select_related("doctor")
@@ -160,17 +157,26 @@ class ServiceDay:
 
 
 def service_days(service: Service, now: datetime, *, wanted: str = "", doctor=None) -> list[ServiceDay]:
-    """The next 14 days of those who offer the service, or of one `doctor`. The chosen one is `wanted`
-    (an ISO date), else the first on which it fits, else today. Two statements."""
+    """The next 14 days of those who offer the service, or of one `doctor`; see `days_with`. Two statements."""
     today = timezone.localdate(now)
-    dates = [today + timedelta(days=n) for n in range(DAYS)]
-    by_date = defaultdict(list)
-    for pool in pools(now, dates[0], dates[-1], doctor=doctor, service=service):
-        by_date[pool.schedule.date].append(pool)
-    firsts = {day: first_start(by_date[day], service.minutes) for day in dates}
-    asked = [day for day in dates if day.isoformat() == wanted]
-    chosen = [*asked, *(day for day in dates if firsts[day]), today][0]
-    return [ServiceDay(day, day == today, day == chosen, by_date[day], firsts[day]) for day in dates]
+    found = pools(now, today, last_day(today), doctor=doctor, service=service)
+    return days_with(found, service.minutes, now, wanted)
+
+
+def days_with(found: Iterable[Pool], minutes: int, now: datetime, wanted: str = "") -> list[ServiceDay]:
+    """The next 14 days, each with those of its pools that are not over. The chosen one is `wanted` (an ISO
+    date), else the first on which so many minutes fit, else today."""
+    today = timezone.localdate(now)
+    by_date = {today + timedelta(days=n): [] for n in range(DAYS)}
+    for pool in found:
+        if pool.schedule.ends_at > now:
+            by_date[pool.schedule.date].append(pool)
+    firsts = {day: first_start(there, minutes) for day, there in by_date.items()}
+    asked = [day for day in by_date if day.isoformat() == wanted]
+    chosen = [*asked, *(day for day, first in firsts.items() if first), today][0]
+    return [
+        ServiceDay(day, day == today, day == chosen, there, firsts[day]) for day, there in by_date.items()
+    ]
 
 
 def first_start(pools: Iterable[Pool], minutes: int) -> Start | None:
@@ -182,27 +188,19 @@ def nearest(
     minutes: int, doctor, wanted: datetime, now: datetime, *, most: int = 3, at_desk: bool = False
 ) -> list[Start]:
     """Where so many minutes fit instead of at `wanted`: on the same day, then on the days after it, with
-    the same doctor, as near to that time of day as can be. Of a day's starts only those that waste the
-    least minutes (docs/decisions/0015). Two statements."""
-    day = timezone.localdate(wanted)
-    by_date = defaultdict(list)
-    until = max(day, timezone.localdate(now)) + timedelta(days=DAYS - 1)
-    for pool in pools(now, day, until, doctor=doctor, at_desk=at_desk):
-        by_date[pool.schedule.date].append(pool)
+    the same doctor. Of a day first what wastes the least minutes (docs/decisions/0015), and of that what
+    is nearest to the same time of day. Two statements."""
+    day, at = timezone.localdate(wanted), timezone.localtime(wanted).time()
+    until = last_day(max(day, timezone.localdate(now)))
 
-    def distance(one: Start) -> timedelta:
-        clock = timezone.localtime(wanted).time()
-        then = timezone.localtime(one.start)
-        return abs(then - timezone.make_aware(datetime.combine(then.date(), clock)))
+    def rank(pool: Pool, start: datetime) -> tuple:
+        then = timezone.localtime(start)
+        apart = abs(then - timezone.make_aware(datetime.combine(then.date(), at)))
+        return pool.schedule.date, pool.wasted(start, minutes), apart, start
 
-    found = (
-        one
-        for day in sorted(by_date)
-        for one in sorted(
-            (pool.at(start) for pool in by_date[day] for start in pool.tidy(minutes)), key=distance
-        )
-    )
-    return list(islice(found, most))
+    found = pools(now, day, until, doctor=doctor, at_desk=at_desk)
+    fitting = [(pool, start) for pool in found for start in pool.starts(minutes)]
+    return [pool.at(start) for pool, start in sorted(fitting, key=lambda one: rank(*one))[:most]]
 
 
 def suggesting(refusal: Refused, *, at_desk: bool) -> Refused:

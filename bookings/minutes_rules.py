@@ -39,12 +39,13 @@ def free_spans(window: Span, taken: Iterable[Span]) -> list[Span]:
     return [*found, Span(at, window.end)] if at < window.end else found
 
 
-def is_start(wanted: Span, window: Span, taken: Iterable[Span], *, step: int) -> bool:
+def is_start(start: datetime, minutes: int, window: Span, taken: Iterable[Span], *, step: int) -> bool:
     """Whether this could be booked if nobody else were there: inside the window, and from a point of the
     grid, every `step` minutes from the window's start, or from exactly when another booking ends."""
-    on_grid = (wanted.start - window.start) % (step * MINUTE) == timedelta(0)
-    inside = window.start <= wanted.start < wanted.end <= window.end
-    return inside and (on_grid or any(one.end == wanted.start for one in taken))
+    if not window.start <= start < window.end or start + minutes * MINUTE > window.end:
+        return False
+    on_grid = (start - window.start) % (step * MINUTE) == timedelta(0)
+    return on_grid or any(one.end == start for one in taken)
 
 
 def usable(window: Span, taken: Iterable[Span], *, step: int, not_before: datetime) -> list[Span]:

@@ -1,7 +1,7 @@
 """A service in a pool, under the window's lock: is it offered, and is that time free."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -30,7 +30,7 @@ class Wish:
     @property
     def content(self) -> tuple:
         """For `steps.digest`."""
-        return (self.service_id, self.start_at and str(self.start_at.astimezone(UTC)), self.minutes)
+        return (self.service_id, self.start_at and self.start_at.timestamp(), self.minutes)
 
 
 def service_for(schedule: Schedule, wish: Wish | None) -> Service | None:
@@ -88,7 +88,8 @@ def place_for(
     """
     taken = taken_by(bookings, schedule, but=but)
     window, step = Span(schedule.starts_at, schedule.ends_at), settings.START_GRID_MINUTES
-    instead = {"schedule": schedule, "minutes": minutes, "start": start or now, "now": now}
+    near = min(max(start or now, window.start), window.end)  # whatever nonsense was asked for
+    instead = {"schedule": schedule, "minutes": minutes, "start": near, "now": now}
     if start and start < now:
         raise Refused("PAST", _("This time is over. Please choose a later one."), **instead)
     given_up = but.units if but and but.schedule_id == schedule.pk else 0
@@ -100,11 +101,11 @@ def place_for(
         if not fitting:
             raise Refused("OVERLAP", why_not(minutes, left), **instead)
         start = fitting[0]
-    wanted = span(start, minutes)
-    if not rules.is_start(wanted, window, taken, step=step):
+    if not rules.is_start(start, minutes, window, taken, step=step):
         raise Refused(
             "NO_SUCH_START", _("This can't start at that time. Please choose another one."), **instead
         )
+    wanted = span(start, minutes)
     if any(wanted.overlaps(other) for other in taken):
         raise Refused("OVERLAP", _("This time was just taken. Someone was faster."), **instead)
     return {"start_at": start, "end_at": wanted.end}

@@ -44,6 +44,10 @@ class BookingQuerySet(LockingQuerySet):
         """Has a number, was not called yet."""
         return self.filter(status__in=WAITING)
 
+    def in_line(self):
+        """Has a number or a time, and was not sent home yet: waiting, or with the doctor."""
+        return self.filter(status__in=[*WAITING, Status.IN_CONSULTATION])
+
     def with_doctor(self):
         return self.filter(status=Status.IN_CONSULTATION)
 

@@ -111,12 +111,12 @@ class Ticket:
 
     @property
     def estimate_minutes(self) -> int | None:
-        """About how long until called: those ahead times the window's average, from its start on."""
+        """About how long until called: those ahead times the window's average, from its start on, or from
+        the patient's own time."""
         if not self.is_waiting:
             return None
-        schedule = self.booking.schedule
-        until_start = max((schedule.starts_at - self.now) / timedelta(minutes=1), 0)
-        return round(until_start + self.ahead * schedule.minutes_each)
+        until_start = max((self.booking.starts - self.now) / timedelta(minutes=1), 0)
+        return round(until_start + self.ahead * self.booking.schedule.minutes_each)
 
     @property
     def progress(self) -> int:
@@ -212,8 +212,8 @@ class Ticket:
             return 3
         if not self.is_waiting:
             return 15
-        soon = self.booking.schedule.is_running(self.now) or self.estimate_minutes <= 60
-        return 4 if soon else 30
+        running = self.booking.starts <= self.now < self.booking.schedule.ends_at
+        return 4 if running or self.estimate_minutes <= 60 else 30
 
 
 def ticket(booking: Booking, now: datetime) -> Ticket:
@@ -252,7 +252,7 @@ def owed(bookings) -> list[Owed]:
 
 @dataclass(frozen=True)
 class BoardLine:
-    """One window on the waiting room's screen. Numbers only."""
+    """One window on the waiting room's screen. Numbers only, or times where there are no numbers."""
 
     room: str
     doctor_name: str
@@ -268,19 +268,25 @@ def board(now: datetime, *, most: int = 4) -> list[BoardLine]:
     One that is over stays as long as somebody waits.
     """
     windows = list(Schedule.objects.about(now).select_related("doctor").order_by("doctor__room", "starts_at"))
-    rows = Booking.objects.waiting().filter(schedule__in=windows).order_by("-priority", "queue_number")
-    waiting = {window.pk: [] for window in windows}
-    for schedule_id, status, number in rows.values_list("schedule_id", "status", "queue_number"):
-        waiting[schedule_id].append((status != Status.CHECKED_IN, number))
+    by_pk = {window.pk: window for window in windows}
+    waiting, inside = {pk: [] for pk in by_pk}, {}
+    line = (
+        Booking.objects.in_line()
+        .filter(schedule__in=windows)
+        .order_by("-priority", "queue_number", "start_at")
+    )
+    for booking in line.only("schedule", "status", "queue_number", "start_at"):
+        booking.schedule = by_pk[booking.schedule_id]
+        if booking.status == Status.IN_CONSULTATION:
+            inside[booking.schedule_id] = booking.label
+        else:
+            waiting[booking.schedule_id].append((booking.status != Status.CHECKED_IN, booking.label))
     return [
         BoardLine(
             room=window.doctor.room,
             doctor_name=window.doctor.name,
-            now_serving=window.label(window.now_serving),
-            next=[
-                window.label(number)
-                for _late, number in sorted(waiting[window.pk], key=lambda w: w[0])[:most]
-            ],
+            now_serving=window.label(window.now_serving) or inside.get(window.pk, ""),
+            next=[label for _late, label in sorted(waiting[window.pk], key=lambda w: w[0])[:most]],
             word=""
             if window.starts_at <= now
             else _("starts at %(time)s") % {"time": window.start_time.strftime("%H:%M")},

@@ -71,6 +71,14 @@ def the_clinic(app_configs, **kwargs) -> list[Error]:
                 id="clinic.E004",
             )
         )
+    if not 1 <= settings.START_GRID_MINUTES <= 24 * 60:
+        found.append(
+            Error(
+                f"START_GRID_MINUTES is {settings.START_GRID_MINUTES}: services could start at no time.",
+                hint="Set at least 1; 5 is usual.",
+                id="clinic.E008",
+            )
+        )
     return found
 
 

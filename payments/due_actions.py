@@ -119,4 +119,6 @@ def check_room(booking: Booking, others: list[Booking], now) -> None:
         raise Refused("CLOSED", _("This window does not take place. Nothing was taken."))
     if now >= places.session_over(booking.schedule):
         raise Refused("PAST", _("This window is over."))
+    if places.time_is_taken(booking, others):
+        raise Refused("OVERLAP", _("Somebody else has this time by now. Nothing was taken."), booking=booking)
     raise places.full(booking.schedule)

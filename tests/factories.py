@@ -6,6 +6,7 @@ from itertools import count
 from uuid import uuid4
 
 from django.contrib.auth.models import Group
+from django.db.models import F
 from django.test import override_settings
 from django.utils import timezone
 
@@ -183,11 +184,16 @@ def hold(schedule, who=None, **fields):
     )
 
 
-def reserve(pool, service, after=0, who=None, **fields) -> Booking:
-    """A service held in a pool, so many minutes after the pool's start; (None: the first that fits)."""
+def asking(pool, service, after=0) -> dict:
+    """What a page asks for: a service so many minutes after the pool's start (None: where it fits first)."""
     start = None if after is None else pool.starts_at + timedelta(minutes=after)
-    asked = {"service_id": service.pk, "start_at": start, "price_minor": service.price_minor}
-    return hold(pool, who, **asked | {"minutes": service.minutes} | fields)
+    asked = {"service_id": service.pk, "start_at": start, "minutes": service.minutes}
+    return asked | {"price_minor": service.price_minor}
+
+
+def reserve(pool, service, after=0, who=None, **fields) -> Booking:
+    """A service that is held in a pool; `paid(pool, **asking(…))` is one that is paid."""
+    return hold(pool, who, **asking(pool, service, after) | fields)
 
 
 def capture(payment, **fields) -> Event:
@@ -283,4 +289,4 @@ def move_window(schedule, by: timedelta) -> None:
     schedule.ends_at += by
     schedule.save(update_fields=["starts_at", "ends_at"])
     timed = schedule.bookings.filter(start_at__isnull=False)
-    timed.update(start_at=schedule.starts_at, end_at=schedule.ends_at)
+    timed.update(start_at=F("start_at") + by, end_at=F("end_at") + by)

@@ -56,6 +56,7 @@ def test_the_demo_and_a_live_clinic_are_fine(found):
         ("clinic.E002", {"CLINIC_ACCENT": "red; } body { display: none"}),
         ("clinic.E003", {"PHONENUMBER_DEFAULT_REGION": "IND"}),
         ("clinic.E004", {"HOLD_MINUTES": 0}),
+        ("clinic.E008", {"START_GRID_MINUTES": 0}),
         ("clinic.E005", {"SITE_URL": "clinic.example"}),
         ("clinic.E005", {"SITE_URL": "https://clinic.example/booking"}),
         ("clinic.E006", {"SITE_URL": "http://127.0.0.1:8000"}),

@@ -8,6 +8,7 @@ from clinic.notice_models import Notice, Recipient
 from clinic.notice_steps import notices
 
 PATIENT, DOCTOR, FRONT_OFFICE = Recipient.PATIENT, Recipient.DOCTOR, Recipient.FRONT_OFFICE
+PARTNER = Recipient.PARTNER
 REMINDERS = (timedelta(hours=24), timedelta(hours=2))
 """How long before their start patients are reminded, if they booked earlier than that."""
 
@@ -37,14 +38,16 @@ def of_move(booking: Booking, event: BookingEvent, now: datetime) -> list[Notice
 def _news(booking: Booking, event: BookingEvent) -> tuple[str, list[Recipient]]:
     was, to = event.from_status, event.to_status
     if to == was == Status.CONFIRMED:
-        return "visit-moved", [PATIENT, DOCTOR]
+        return "visit-moved", [PATIENT, DOCTOR, PARTNER]
     if to == Status.CONFIRMED and was in SOLD:
-        desk = booking.channel in DESK_CHANNELS
-        return "visit-confirmed", [PATIENT, DOCTOR] if desk else [PATIENT, DOCTOR, FRONT_OFFICE]
+        staff = [DOCTOR] if booking.channel in DESK_CHANNELS else [DOCTOR, FRONT_OFFICE]
+        return "visit-confirmed", [PATIENT, *staff, PARTNER]
     if to == Status.CANCELLED and was != Status.HELD:
-        return "visit-cancelled", [PATIENT, DOCTOR]
+        return "visit-cancelled", [PATIENT, DOCTOR, PARTNER]
     if to == Status.EXPIRED:
         return "visit-lapsed", [PATIENT]
     if to == Status.OVERFLOW:
-        return "visit-overflow", [PATIENT, FRONT_OFFICE]
+        return "visit-overflow", [PATIENT, FRONT_OFFICE, PARTNER]
+    if to == Status.IN_CONSULTATION:
+        return "visit-called", [PARTNER]
     return "", []

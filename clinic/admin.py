@@ -395,4 +395,4 @@ REVIEW_TILE = Tile(
     in_header=True,
 )
 
-from clinic import api_key_admin, membership_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)
+from clinic import api_key_admin, hook_admin, membership_admin  # noqa: E402, F401  (Django looks for tables here; they stand on those above)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from clinic import channels
 from clinic.channels import Message, NotSent
+from clinic.hook_steps import spread
 from clinic.notice_models import Channel, Notice, State
 from clinic.steps import review
 from clinic.transactions import action
@@ -70,6 +71,8 @@ def send(notice: Notice) -> bool:
 def _told(notice: Notice) -> bool:
     """Finds the words and sends them; False where there is nothing to say or nowhere to. Raises NotSent."""
     try:
+        if notice.channel == Channel.HOOK:
+            return spread(notice, timezone.now())
         message = messages_of([notice]).get(notice.pk)
         return message is not None and not message.moot and _carry(notice, message)
     except NotSent:

@@ -10,6 +10,7 @@ CHANNELS = {
     Recipient.PATIENT: [Channel.EMAIL, Channel.TEXT],
     Recipient.DOCTOR: [Channel.INBOX, Channel.EMAIL],
     Recipient.FRONT_OFFICE: [Channel.INBOX, Channel.EMAIL],
+    Recipient.PARTNER: [Channel.HOOK],
 }
 
 

@@ -28,6 +28,7 @@ ROLES = {
         "clinic.view_servicecategory", "clinic.add_servicecategory", "clinic.change_servicecategory",
         "clinic.view_reviewitem", "clinic.change_reviewitem", "clinic.view_user", "clinic.view_notice",
         "clinic.view_apikey", "clinic.add_apikey", "clinic.change_apikey",
+        "clinic.view_hook", "clinic.add_hook", "clinic.change_hook", "clinic.view_delivery",
         "payments.take_payment", "payments.refund", "payments.override_payment", "payments.view_money",
         "payments.export_money", "payments.discount", "payments.view_concession",
         "payments.view_payment", "payments.view_paymentevent",

@@ -16,6 +16,7 @@ from clinic.wiring import (  # noqa: F401  (they are settings too)
     ADMIN_PAGES,
     DESK_TILES,
     DOCTOR_TOOLS,
+    HOOK_FACTS,
     INVARIANTS,
     NOTICE_WORDS,
     PAYMENT_READY,
@@ -57,6 +58,7 @@ env = Env(
     TEXT_HTTP_URL=(str, ""),
     TEXT_HTTP_HEADERS=(str, "{}"),
     TEXT_HTTP_BODY=(str, '{"to": "{to}", "text": "{text}"}'),
+    HOOKS_TO_PRIVATE_ADDRESSES=(bool, False),
     SITE_URL=(str, ""),
     TRUSTED_PROXIES=(int, 0),
     CLINIC_PROCESS=(str, "command"),
@@ -238,6 +240,7 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
 EMAIL_TIMEOUT = 10
 FRONT_OFFICE_EMAIL = env("FRONT_OFFICE_EMAIL")
+HOOKS_TO_PRIVATE_ADDRESSES = env("HOOKS_TO_PRIVATE_ADDRESSES")
 
 # --- Safety -------------------------------------------------------------------------------
 

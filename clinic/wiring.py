@@ -14,6 +14,7 @@ SWEEPS = [
     "bookings.sweeps.warn_of_lapsing_holds",
     "clinic.notice_sweeps.send_notices",
     "clinic.idempotency_sweeps.forget_answers",
+    "clinic.hook_sweeps.deliver_hooks",
 ]
 INVARIANTS = ["bookings.invariants", "payments.invariants"]
 READINESS = ["payments.readiness.warnings"]
@@ -26,6 +27,9 @@ NOTICE_WORDS = {
     "review": "clinic.notice_words.words",
 }
 """Who finds the words of a notice, by the first word of its kind."""
+
+HOOK_FACTS = {"visit": "bookings.hook_queries.facts", "refund": "payments.hook_queries.facts"}
+"""Who knows what webhooks say, by the first word of a notice's kind."""
 
 ADMIN_PAGES = [
     "clinic.notice_views.PAGES",

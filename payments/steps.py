@@ -256,8 +256,9 @@ def _import_refund(payment: Payment, event: Event, *, now: datetime) -> None:
 
 
 def tell_of(refund: Refund, now: datetime) -> None:
-    """The patient is told of money that was sent back."""
-    tell(notices("refund-sent", refund.pk, fact=str(refund.pk), to=Recipient.PATIENT, now=now))
+    """The patient is told of money that was sent back, and connected systems are."""
+    what, fact = ("refund-sent", refund.pk), {"fact": str(refund.pk), "now": now}
+    tell([*notices(*what, to=Recipient.PATIENT, **fact), *notices(*what, to=Recipient.PARTNER, **fact)])
 
 
 def at_gateway(gateway_refund: str) -> str:

@@ -15,6 +15,7 @@ from bookings.models import Booking
 from bookings.steps import Guest
 from clinic.api_key_actions import make_key
 from clinic.api_key_models import ApiKey, Scope
+from clinic.hook_models import EVENTS, Hook
 from clinic.membership_models import Plan, Rule
 from clinic.models import Doctor, Heartbeat, Patient, Service, User
 from payments import actions as money
@@ -220,6 +221,11 @@ def api_key(**fields) -> tuple[ApiKey, str]:
     fields = {"name": "Kiosk in the hall", "scopes": [Scope.FREE_TIMES, Scope.BOOK]} | fields
     maker = fields.pop("actor", None) or staff("Manager")
     return make_key(actor=maker, **{"account": maker} | fields)
+
+
+def hook(url="https://lab.example/hooks", **fields) -> Hook:
+    """A system that is told of everything."""
+    return Hook.objects.create(**{"name": "Laboratory", "url": url, "events": [*EVENTS.values()]} | fields)
 
 
 def heartbeat(sweep: str, **fields) -> Heartbeat:

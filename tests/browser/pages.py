@@ -74,6 +74,7 @@ NO_PAGES = {
     "admin:schedules_schedule_withdraw": POSTED,
     "admin:payments_refund_hand_back": POSTED,
     "admin:settlement-apply": POSTED,
+    "admin:clinic_delivery_again": POSTED,
     "calendar-feed": DATA,  # a file
     "checkout-back": 303,  # on to "pay"
     "calendar-file": DATA,  # a file
@@ -98,8 +99,18 @@ NO_PAGES = {
     **{f"admin:clinic_patient_{verb}": NOBODY for verb in ("add", "delete")},
     **{
         f"admin:clinic_{kept}_delete": NOBODY
-        for kept in ("doctor", "service", "servicecategory", "plan", "membership", "apikey")
+        for kept in (
+            "doctor",
+            "service",
+            "servicecategory",
+            "plan",
+            "membership",
+            "apikey",
+            "hook",
+            "delivery",
+        )
     },
+    "admin:clinic_delivery_add": NOBODY,
     "admin:schedules_schedule_delete": NOBODY,
     **{f"admin:schedules_weeklyhours_{verb}": NOBODY for verb in ("add", "delete")},
     "admin:schedules_closure_delete": NOBODY,
@@ -402,6 +413,13 @@ MORE = {
     },
     "API key, made": Stop(name="admin:clinic_apikey_add", who=MANAGER, then=make_a_key),
     "API key, wrong": Stop(name="admin:clinic_apikey_add", who=MANAGER, then=press("Make the key")),
+    "webhook, wrong": Stop(name="admin:clinic_hook_add", who=MANAGER, then=press("Make it")),
+    "webhook, new secret": Stop(
+        name="admin:clinic_hook_secret",
+        who=MANAGER,
+        arguments=lambda scene: [scene.delivery.hook_id],
+        then=press("Make a new secret"),
+    ),
     "payment, disputed": Stop(
         name="admin:payments_payment_change",
         who=MANAGER,

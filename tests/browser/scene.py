@@ -14,8 +14,11 @@ from bookings.feed_actions import make_feed
 from bookings.models import Booking
 from clinic.api_key_models import ApiKey
 from clinic.feed_models import Feed
+from clinic.hook_models import Delivery
+from clinic.hook_steps import spread
 from clinic.membership_models import Membership, Plan
 from clinic.models import Doctor, Patient, ReviewItem, Service, ServiceCategory, User
+from clinic.notice_models import Channel, Notice, State
 from payments import actions as payment_actions
 from payments import counter, sweeps
 from payments.drawer_actions import open_drawer
@@ -401,11 +404,20 @@ class Scene:
         return key
 
     @cached_property
+    def delivery(self) -> Delivery:
+        """A laboratory's system that did not answer."""
+        hook = factories.hook("https://laboratory.invalid/hooks", created_by=self.account(MANAGER))
+        assert self.confirmed
+        spread(Notice.objects.filter(channel=Channel.HOOK).latest("pk"), timezone.now())
+        hook.deliveries.update(status=State.FAILED, tries=8, answer=502)
+        return hook.deliveries.get()
+
+    @cached_property
     def feed(self) -> Feed:
         return make_feed(self.doctor, actor=self.account(MANAGER))
 
     def row_of(self, model):
         """A row of any table in admin, those included that the sample clinic leaves empty."""
         rows = self.service, self.review, self.secured, self.drawer, self.payout, self.discounted
-        assert all(rows) and self.closure and self.api_key
+        assert all(rows) and self.closure and self.api_key and self.delivery
         return model._default_manager.order_by("-pk")[0]

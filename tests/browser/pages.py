@@ -264,6 +264,12 @@ def as_list(scene: Scene) -> str:
     return f"{some_minutes(scene)}as=list"
 
 
+def some_sales(scene: Scene) -> str:
+    """Days in which services sold, too."""
+    assert scene.shared_minutes
+    return some_days(scene)
+
+
 def some_news(scene: Scene) -> str:
     """The front office was told of a booking, of a place that was lost, and of something to look at."""
     return f"?{scene.confirmed.pk}&{scene.overflow.pk}&{scene.review.pk}"
@@ -343,7 +349,7 @@ STOPS = {
         Stop(name="admin:walk-in", who=RECEPTION),
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
         Stop(name="admin:dashboard", who=MANAGER, query=some_minutes),
-        Stop(name="admin:dashboard-period", who=MANAGER, query=some_days),
+        Stop(name="admin:dashboard-period", who=MANAGER, query=some_sales),
         Stop(name="admin:money", who=MANAGER, query=some_days),
         Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
         booking("owing", RECEPTION, "admin:take-payment"),

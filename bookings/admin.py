@@ -125,8 +125,8 @@ class BookingAdmin(ReadableAdmin):
     list_display_links = ["token", "patient"]
     list_filter = [DayFilter, "status", "schedule__doctor", "channel"]
     list_select_related = ["schedule__doctor", "patient"]
-    search_fields = ["patient__name", "patient__phone"]
-    search_help_text = gettext_lazy("Name, phone or number (A7)")
+    search_fields = ["patient__name", "patient__phone", "=external_id"]
+    search_help_text = gettext_lazy("Name, phone or number (A7, or the system's before)")
     date_hierarchy = "schedule__date"
     ordering = [
         "-schedule__date", "schedule__doctor__name", "schedule__starts_at",

@@ -17,6 +17,11 @@ QUERIES = {
         GROUP BY s.id, s.taken, s.taken_at_desk, s.capacity
         HAVING s.taken <> COALESCE(SUM(b.units), 0) OR s.taken > s.capacity
             OR s.taken_at_desk <> COALESCE(SUM(CASE WHEN b.channel IN ('walk_in', 'phone') THEN b.units ELSE 0 END), 0)""",
+    "1b a service takes its own minutes, inside its window": """
+        SELECT b.id FROM bookings_booking b JOIN schedules_schedule s ON s.id = b.schedule_id
+        WHERE b.units > 0 AND (s.kind = 'pool' OR b.service_id IS NOT NULL)
+            AND (s.kind <> 'pool' OR b.service_id IS NULL OR b.start_at IS NULL OR b.units <> b.minutes
+                OR b.start_at < s.starts_at OR b.end_at > s.ends_at)""",
     "2a numbers are unique and none is above last_number": """
         SELECT s.id FROM schedules_schedule s JOIN bookings_booking b ON b.schedule_id = s.id
         WHERE b.queue_number IS NOT NULL

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking
@@ -30,8 +29,6 @@ def price_of(
     locked before a trial's free visits are counted, so that two windows cannot both sell the last one.
     Raises Refused: SUBSCRIBE_TO_BOOK (403), NOT_FOUND for a patient who is not there any more.
     """
-    if service and not settings.CLINIC_REQUIRES_MEMBERSHIP:
-        return quote(schedule, Standing(), service)
     known = _standing(schedule, who)
     check_member(known, channel)
     if not service and known.membership and known.membership.plan.free_visits is not None:

@@ -436,6 +436,13 @@ def test_a_person_with_the_same_phone_and_name_is_the_same_everywhere(open_soon,
     assert people[0] == known.pk and people[1] == people[2] != known.pk and people[3] not in people[:3]
 
 
+def test_the_desk_finds_a_booking_by_its_number_in_the_system_before(open_soon, client, tmp_path):
+    bring("import_reservations", tmp_path, reservations(line(1, "09:00"), line(11, "09:40")))
+    client.force_login(factories.staff("Reception"))
+    page = client.get("/admin/bookings/booking/", {"q": "r1"})
+    assert [booking.external_id for booking in page.context["cl"].result_list] == ["R1"]
+
+
 def test_more_lines_cost_only_their_own_statements(open_soon, tmp_path):
     """Looking up is the same for one line and for many; each line then is one booking, its event and its window."""
 

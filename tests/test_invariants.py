@@ -25,7 +25,7 @@ from payments.states import Outcome
 from payments.states import Status as Paid
 from schedules.states import Kind
 from tests import factories as f
-from tests.test_constraints import captured, slot
+from tests.test_constraints import captured
 
 pytestmark = pytest.mark.django_db
 FAULTS = {}
@@ -73,6 +73,7 @@ def minutes_ago(minutes=6):
 # --- Places -------------------------------------------------------------------------------
 
 PLACES = "1 taken is the sum of units, within capacity"
+MINUTES = "1b a service takes its own minutes, inside its window"
 NUMBERS = "2a numbers are unique and none is above last_number"
 ORDER = "2b numbers are in the order in which they were given"
 VISITS = "3a no two bookings of a window overlap in time"
@@ -106,6 +107,54 @@ def a_desk_place_is_not_counted_as_one():
     return change(f.hold(f.window(), channel="phone").schedule, taken_at_desk=0)
 
 
+def reserved(after=0):
+    pool = f.pool()
+    return f.reserve(pool, f.service(pool.doctor), after)
+
+
+@fault(PLACES)
+def minutes_are_not_counted():
+    return change(reserved().schedule, taken=39)
+
+
+@fault(MINUTES)
+def a_service_takes_other_minutes_than_were_sold():
+    return change(reserved(), minutes=30)
+
+
+@fault(MINUTES)
+def a_service_lasts_longer_than_its_window():
+    booking = reserved(140)
+    return change(booking, end_at=booking.schedule.ends_at + timedelta(minutes=5))
+
+
+@fault(MINUTES)
+def a_service_begins_before_its_window():
+    booking = reserved()
+    return change(booking, start_at=booking.schedule.starts_at - timedelta(minutes=5))
+
+
+@fault(MINUTES)
+def minutes_are_taken_for_no_service():
+    return change(reserved(), service=None)
+
+
+@fault(MINUTES)
+def a_service_is_in_a_window_of_numbers():
+    booking = reserved()
+    change(booking.schedule, kind=Kind.TOKEN)
+    return booking
+
+
+@fault(VISITS)
+def two_services_at_once():
+    without("bookings_booking", "booking_no_overlap")
+    first = reserved()
+    second = f.reserve(first.schedule, first.service, 40)
+    change(second, start_at=first.start_at, end_at=first.end_at)
+    return first
+
+
 @fault(NUMBERS)
 def a_number_was_given_that_the_window_does_not_know():
     return change(f.paid(f.window()).schedule, last_number=0)
@@ -129,18 +178,6 @@ def a_later_number_was_given_earlier():
     window = f.window()
     _first, second = f.paid(window), f.paid(window)
     return change(second, numbered_at=minutes_ago())
-
-
-@fault(VISITS)
-def two_visits_at_once():
-    without("bookings_booking", "booking_no_overlap")
-    window = f.window(kind=Kind.POOL, capacity=180)
-    first, second = slot(window, 0), slot(window, 10)
-    change(window, taken=40)
-    for booking in (first, second):
-        event(booking, "", Status.CONFIRMED)
-        change(booking, free_reason="test")
-    return first
 
 
 @fault(WINDOWS)

@@ -48,7 +48,7 @@ def item_in_words(item: Item) -> str:
         _("from %(time)s") % {"time": clinic_time(localtime(item.first))} if item.first else _("no time left")
     )
     price = money.display(item.service.price_minor, item.window.currency)
-    return f"{item.service} · {minutes_long(item.service.duration)} · {fits} · {price}"
+    return f"{item.service} · {minutes_long(item.service.minutes)} · {fits} · {price}"
 
 
 class WalkInForm(forms.Form):
@@ -242,6 +242,11 @@ class WalkInForm(forms.Form):
         if self.item and not typed.get("start") and "start" not in self.errors:
             self.add_error("start", _("Choose a time.") if self.item.starts else self.no_time)
         return typed
+
+    @property
+    def whose(self) -> str:
+        """Whose minutes the chosen service takes, in words: a closed list hides its groups."""
+        return pool_in_words(self.item)
 
     @property
     def no_time(self) -> str:

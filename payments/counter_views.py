@@ -34,7 +34,8 @@ def form_for(request, data=None, **initial) -> WalkInForm:
     wanted = str((data or initial).get("schedule", ""))[:18]
     windows = windows.without_gone_times(now, but=int(wanted) if wanted.isdecimal() else None)
     windows = list(windows.order_by("starts_at", "doctor__name"))
-    meant = in_question(windows, now)
+    visits = [window for window in windows if not window.has_minutes]
+    meant = in_question(visits or windows, now)  # of a service nobody could say which one
     return WalkInForm(
         data,
         initial={"schedule": meant and meant.pk} | initial,

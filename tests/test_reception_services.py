@@ -79,7 +79,7 @@ def test_the_slip_says_the_service_and_its_time(client, reception, pool, ecg):
     page = client.post(WALK_IN, typed(pool, ecg), follow=True).content.decode()
     booking = Booking.objects.get()
     assert f"{booking.label} for Gita Thapa" in page
-    assert '<p class="slip-number">' + booking.label in page
+    assert 'slip-time">' + booking.label in page
     assert "ECG · 40 minutes" in page
 
 
@@ -111,8 +111,8 @@ def test_each_service_stands_under_its_doctor_with_minutes_price_and_first_time(
     [(pool_words, items)] = [(words, items) for words, items in groups.items() if words]
     assert pool.doctor.name in pool_words and "minutes left" in pool_words
     assert {key for key, _words in items} == {f"{pool.pk}-{s.pk}" for s in (ecg, other)}
-    words = {key: words for key, words in items}
-    assert words[f"{pool.pk}-{ecg.pk}"].startswith("ECG · 30 minutes · from ")
+    words = dict(items)
+    assert words[f"{pool.pk}-{ecg.pk}"].startswith("ECG · 40 minutes · from ")
     assert "no time left · ₹900" in words[f"{pool.pk}-{other.pk}"]
     assert hidden.name not in str(groups)
 
@@ -129,6 +129,11 @@ def test_from_a_pools_line_the_service_is_still_to_be_chosen(client, reception, 
     assert "choose a service" in page.content.decode() and page.context["form"].focus == "schedule"
     errors = refused(client, typed(pool, ecg, schedule=pool.pk))
     assert errors["schedule"] == ["Choose a doctor's hours, or a service."]
+
+
+def test_a_window_with_numbers_is_chosen_already_before_a_service(client, reception, pool, ecg):
+    window = factories.window(starts_in=timedelta(minutes=2), lasts=timedelta(minutes=1))
+    assert client.get(WALK_IN).context["form"].window == window
 
 
 def test_the_minutes_kept_for_the_desk_are_sold_here(client, reception, pool, ecg):
@@ -211,3 +216,132 @@ def test_the_page_costs_the_same_however_many_services_there_are(
             factories.reserve(window, factories.service(window.doctor), None)
     with django_assert_max_num_queries(11):
         client.get(WALK_IN)
+
+
+# --- The day's line -----------------------------------------------------------------------
+
+DESK = "/admin/desk/"
+
+
+def visit(pool, service, after, name="Asha Gurung"):
+    return factories.paid(pool, factories.guest(name=name), **factories.asking(pool, service, after))
+
+
+def press(client, booking, name):
+    client.post(f"{DESK}{booking.public_id}/{name}/")
+    booking.refresh_from_db()
+    return booking.status
+
+
+def test_a_pool_is_one_line_by_time_with_service_and_length(client, reception, pool, ecg):
+    later, sooner = visit(pool, ecg, 80, "Later"), visit(pool, ecg, 40, "Sooner")
+    page = client.get(f"{DESK}?window={pool.pk}")
+    assert [row.booking for row in page.context["rows"]] == [sooner, later]
+    text = page.content.decode()
+    assert text.count("ECG · 40 minutes") == 2 and sooner.label in text
+    assert "100 of 180 minutes left" in text and "places" not in text
+
+
+def test_who_comes_for_a_service_is_checked_in_called_and_completed(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    assert press(client, booking, "check-in") == Status.CHECKED_IN
+    client.post(f"{DESK}{pool.pk}/call-next/", {"serving": "0"})
+    booking.refresh_from_db()
+    assert booking.status == Status.IN_CONSULTATION
+    assert press(client, booking, "complete") == Status.COMPLETED
+    assert violations() == {}
+
+
+def test_who_did_not_come_gives_the_minutes_back(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    assert press(client, booking, "no-show") == Status.NO_SHOW
+    pool.refresh_from_db()
+    assert pool.taken == 0 and violations() == {}
+
+
+def test_the_end_of_the_session_names_each_service(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    asked = client.get(f"{DESK}{pool.pk}/end/").content.decode()
+    assert f"{booking.label}, Asha Gurung, ECG:" in asked
+    client.post(f"{DESK}{pool.pk}/end/")
+    booking.refresh_from_db()
+    assert booking.status == Status.COMPLETED and violations() == {}
+
+
+def test_what_is_owed_for_a_service_is_taken_at_the_desk(client, reception, pool, ecg):
+    booking = factories.owing(pool, **factories.asking(pool, ecg, 40))
+    page = client.get(f"{DESK}?window={pool.pk}").content.decode()
+    assert "owes ₹400" in page
+    assert reverse("admin:take-payment", args=[booking.public_id]) in page
+
+
+def test_minutes_are_not_counted_as_places_left_today(client, reception, pool):
+    factories.window(starts_in=-timedelta(seconds=1), capacity=4)
+    assert "<b>4</b>" in client.get("/admin/").content.decode().replace("<strong>", "<b>").replace(
+        "</strong>", "</b>"
+    )
+
+
+# --- Moving -------------------------------------------------------------------------------
+
+
+def move_page(booking, **query):
+    return reverse("admin:bookings_booking_move", query={"booking": booking.pk, **query})
+
+
+def to(pool, minutes):
+    return f"{pool.pk} {at(pool, minutes).isoformat()}"
+
+
+def test_a_service_moves_to_another_start_of_its_pool_for_a_reason(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    desk = client.get(f"{DESK}?window={pool.pk}").content.decode()
+    assert f"{reverse('admin:bookings_booking_move')}?booking={booking.pk}" in desk
+    client.post(move_page(booking), {"to": to(pool, 60), "reason": "The nurse is late"})
+    booking.refresh_from_db()
+    assert (booking.start_at, booking.status) == (at(pool, 60), Status.CONFIRMED)
+    assert "The nurse is late" in booking.events.last().cause
+    assert violations() == {}
+
+
+def test_a_service_moves_to_another_day_and_keeps_its_money(client, reception, pool, ecg):
+    booking, other = visit(pool, ecg, 40), factories.morning(days=2, doctor=pool.doctor)
+    page = client.get(move_page(booking, date=other.date))
+    assert [day.date for day in page.context["days"]] == [pool.date, other.date]
+    assert {key for key, _words in page.context["form"].fields["to"].choices} >= {to(other, 0), to(other, 140)}
+    client.post(move_page(booking, date=other.date), {"to": to(other, 0), "reason": "She asked for it"})
+    booking.refresh_from_db()
+    pool.refresh_from_db()
+    assert (booking.schedule, booking.start_at, booking.minutes) == (other, other.starts_at, 40)
+    assert (pool.taken, booking.price_minor) == (0, 40000) and violations() == {}
+
+
+def test_the_time_that_it_has_is_not_offered(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    keys = {key for key, _words in client.get(move_page(booking)).context["form"].fields["to"].choices}
+    assert to(pool, 40) not in keys and to(pool, 45) in keys
+
+
+@pytest.mark.parametrize("change", [{"reason": ""}, {"to": "1 yesterday"}, {"to": ""}])
+def test_without_a_reason_or_to_no_such_time_nothing_moves(client, reception, pool, ecg, change):
+    booking = visit(pool, ecg, 40)
+    events = booking.events.count()
+    page = client.post(move_page(booking), {"to": to(pool, 60), "reason": "Late"} | change)
+    booking.refresh_from_db()
+    assert page.context["form"].errors and booking.start_at == at(pool, 40)
+    assert booking.events.count() == events
+
+
+def test_to_a_time_that_somebody_took_it_does_not_move(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    factories.reserve(pool, ecg, 100)
+    page = client.post(move_page(booking), {"to": to(pool, 100), "reason": "Late"})
+    assert page.context["form"].errors["to"] == ["This time is taken by now. Choose another one."]
+    booking.refresh_from_db()
+    assert booking.start_at == at(pool, 40)
+
+
+def test_the_list_of_bookings_says_service_and_hours_of_each(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    page = client.get(reverse("admin:bookings_booking_changelist")).content.decode()
+    assert "ECG · 40 minutes" in page and f"{booking.label}–" in page

@@ -1,6 +1,7 @@
 """What the dashboard shows live: today and the next days, how much is used, held and free, and what still fits."""
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -123,6 +124,9 @@ class Day:
 
 # --- The chosen day, place by place -------------------------------------------------------
 
+SHOWN = ("schedule", "status", "service_name", "start_at", "end_at", "queue_number", "hold_expires_at")
+"""Of a booking: nothing of the patient."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -168,7 +172,7 @@ def places_of(windows: list[Schedule], now: datetime) -> list[Place]:
     place of it is on average, those that are only held last.
     """
     known = {window.pk: window for window in windows}
-    rows = Booking.objects.with_place(now).filter(schedule__in=[*known]).defer("refund_rules")
+    rows = Booking.objects.with_place(now).filter(schedule__in=[*known]).only(*SHOWN)
     order = F("queue_number").asc(nulls_last=True)
     places, counts = [], dict.fromkeys(known, 0)
     for booking in rows.order_by("start_at", order, "pk"):
@@ -200,16 +204,11 @@ class Fit:
 def fits_of(windows: list[Schedule], places: list[Place], now: datetime) -> dict[int, list[Fit]]:
     """By window that sells minutes, which of its doctor's services still fit there, and from when: whether online
     or at the desk. One statement, none where there is no such window."""
-    pools = [
-        Pool(
-            window,
-            now,
-            [Span(place.start, place.end) for place in places if place.window == window],
-            at_desk=True,
-        )
-        for window in windows
-        if window.kind == Kind.POOL
-    ]
+    taken = defaultdict(list)
+    for place in places:
+        taken[place.booking.schedule_id].append(Span(place.start, place.end))
+    sharing = [window for window in windows if window.kind == Kind.POOL]
+    pools = [Pool(window, now, taken[window.pk], at_desk=True) for window in sharing]
     offered = _offered({pool.schedule.doctor_id for pool in pools}) if pools else {}
     return {
         pool.schedule.pk: [
@@ -224,7 +223,8 @@ def fits_of(windows: list[Schedule], places: list[Place], now: datetime) -> dict
 def _offered(doctors: set[int]) -> dict[int, list[Service]]:
     found = {}
     shown = Service.objects.offered().filter(doctors__in=doctors)
-    for service in shown.annotate(offered_by=F("doctors")).order_by("name", "pk"):
+    shown = shown.only("name", "duration", "buffer").annotate(offered_by=F("doctors"))
+    for service in shown.order_by("name", "pk"):
         found.setdefault(service.offered_by, []).append(service)
     return found
 

@@ -18,8 +18,7 @@ from schedules.queries import Times
 FEW = 12
 """So many times of one part of a day are shown as they are; of more, the suggested ones first."""
 MARKED = 3
-"""At most so many times of each pool are marked as suggested: the best ones, where some are better than
-others (docs/decisions/0015)."""
+"""At most so many times of each pool are marked as suggested (docs/decisions/0015)."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,20 @@ class Day:
         several doctors the one whose day it suits, then the one with most time left."""
         ranked = defaultdict(list)
         for number, pool in enumerate(self.day.pools):
-            starts, tidy = pool.suggested(self.length), pool.tidy(self.length)
-            marked = starts[:MARKED] if len(tidy) < len(starts) else []
-            for start in starts:
-                ranked[start].append((start in marked and start in tidy, pool.remaining, -number))
+            marked = marked_of(pool, self.length)
+            for start in pool.starts(self.length):
+                ranked[start].append((start in marked, pool.remaining, -number))
         best = {start: max(ranks) for start, ranks in sorted(ranked.items())}
         return {start: (rank[0], self.day.pools[-rank[2]]) for start, rank in best.items()}
+
+
+def marked_of(pool: Pool, length: int) -> list[datetime]:
+    """The starts that are marked: the first of those that waste least, where others waste more."""
+    starts = pool.suggested(length)
+    waste = {start: pool.wasted(start, length) for start in {*starts[:MARKED], *starts[-1:]}}
+    if not starts or waste[starts[0]] == waste[starts[-1]]:
+        return []
+    return [start for start in starts[:MARKED] if waste[start] == waste[starts[0]]]
 
 
 def strip(days: list[ServiceDay], length: int, url: Callable[[date], str]) -> list[Day]:

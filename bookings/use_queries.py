@@ -226,5 +226,6 @@ def visits(bookings: QuerySet) -> list[VisitsRow]:
             Visits(*(row[part] for part in PARTS)),
         )
         for row in found
+        if any(row[part] for part in PARTS)
     ]
     return sorted(rows, key=lambda row: (row.doctor, row.doctor_id, -row.visits.booked, row.service))

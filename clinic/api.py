@@ -67,7 +67,7 @@ def invalid(request, error):
         if where == "path":
             return problem(404)
         name = ".".join(str(part) for part in (path[1:] if where == "body" else path))
-        fields.setdefault(name, []).append(found["msg"].removeprefix("Value error, "))
+        fields.setdefault(name or where, []).append(found["msg"].removeprefix("Value error, "))
     return problem(422, "INVALID", _("Some of this is not as it should be."), fields=fields)
 
 

@@ -6,9 +6,12 @@ token that does not hold is not signed in, whatever else they show.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 
 from allauth.headless.internal.sessionkit import authenticate_by_x_session_token
+from allauth.headless.tokens.strategies.sessions import SessionTokenStrategy
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 from ninja.errors import AuthenticationError
@@ -56,6 +59,15 @@ class MachineKey(AuthBase):
             raise Refused("SCOPE", said, status=403)
         request.user = key.account
         return Caller(key.account, key)
+
+
+class TokenStrategy(SessionTokenStrategy):
+    """allauth's, which would ask whether the session exists before it reads it."""
+
+    def lookup_session(self, session_token):
+        session = import_module(settings.SESSION_ENGINE).SessionStore(session_token)
+        session.get(SESSION_KEY)  # reads it; one that there is not forgets its key
+        return session if session.session_key else None
 
 
 class SessionToken(AuthBase):

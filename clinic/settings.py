@@ -18,6 +18,7 @@ from clinic.wiring import (  # noqa: F401  (they are settings too)
     DOCTOR_TOOLS,
     HOOK_FACTS,
     INVARIANTS,
+    LOCK_WINDOW,
     NOTICE_WORDS,
     PAYMENT_READY,
     READINESS,
@@ -235,6 +236,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = SITE_URL.partition(":")[0]
 HEADLESS_CLIENTS = ["app"]
+HEADLESS_TOKEN_STRATEGY = "clinic.api_auth.TokenStrategy"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = env("CLINIC_NAME")
 ALLAUTH_TRUSTED_PROXY_COUNT = env("TRUSTED_PROXIES")

@@ -131,7 +131,7 @@ def slot_groups(at):
             slots=[
                 Sample(
                     starts_at=at(hour + n // 3, n % 3 * 20), state=state, word=words.get(state),
-                    url="#", selected=hour == 9 and n == 5,
+                    url="#", selected=hour == 9 and n == 5, mark=_("suggested") if n == 2 else "",
                 )
                 for n, state in enumerate(states)
             ],

@@ -19,6 +19,8 @@ SWEEPS = [
 INVARIANTS = ["bookings.invariants", "payments.invariants"]
 READINESS = ["payments.readiness.warnings"]
 PAYMENT_READY = "payments.readiness.can_pay"
+LOCK_WINDOW = "bookings.steps.lock_window"
+"""Locks a window and gives back what its lapsed holds take, so that `taken` is the truth without a sweep."""
 
 NOTICE_WORDS = {
     "visit": "bookings.notice_words.words",

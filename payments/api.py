@@ -23,8 +23,8 @@ from clinic.errors import Refused
 from clinic.models import Patient
 from clinic.pages import client_address
 from clinic.throttle import throttle
-from payments import start_actions
-from payments.appointment_queries import Appointment, appointments, readable_by, told
+from payments import appointment_queries, start_actions
+from payments.appointment_queries import Appointment, appointments, readable_by, with_ahead, with_paid
 from payments.appointment_schemas import (
     AppointmentOut,
     Appointments,
@@ -79,8 +79,7 @@ def start(request, wish: Annotated[StartWish, Body()], idempotency_key: Idempote
     """
     account = request.auth.account
     person = _person(account, wish.patient_id)
-    throttle("booking-account", str(account.pk))
-    throttle("booking-address", client_address(request))
+    limit(request)
     started = start_actions.start(
         wish.way(),
         schedule_id=wish.schedule_id,
@@ -95,6 +94,14 @@ def start(request, wish: Annotated[StartWish, Body()], idempotency_key: Idempote
         consent_version=wish.consent_version,
     )
     return Answered(201, started_out(started))
+
+
+def limit(request) -> None:
+    """Counts one more booking of this account and address. Raises Refused (429). A machine books for many
+    from one address: its key has a limit of its own."""
+    if request.auth.key is None:
+        throttle("booking-account", str(request.auth.account.pk))
+        throttle("booking-address", client_address(request))
 
 
 def _person(account, patient_id: int | None) -> Patient:
@@ -124,13 +131,14 @@ def list_appointments(
 ):
     """What an account has booked, or the desk for one of its people; staff see what they see in admin. The
     latest visit first."""
-    now = timezone.now()
-    rows = told(readable_by(request.auth.account))
-    wanted = {"schedule__doctor": doctor_id, "patient": patient_id, "schedule__date": date, "paid": payment}
+    now, rows = timezone.now(), readable_by(request.auth.account).for_page()
+    wanted = {"schedule__doctor": doctor_id, "patient": patient_id, "schedule__date": date}
     rows = rows.filter(**{name: value for name, value in wanted.items() if value is not None})
     if status:
         rows = rows.standing_at(status, now)
-    found = page(rows, "schedule__starts_at", cursor=cursor, limit=limit)
+    if payment:
+        rows = with_paid(rows).filter(paid=payment)
+    found = page(with_ahead(rows), "schedule__starts_at", cursor=cursor, limit=limit)
     items = [shown(each) for each in appointments(found.items, now)]
     return Appointments(items=items, next_cursor=found.next_cursor)
 
@@ -148,12 +156,9 @@ def appointment(request, public_id: OwnId):
 
 
 def _told(request, public_id: str) -> Appointment:
-    """As `appointments`, of the one that the caller may read. Raises Http404."""
-    found = told(readable_by(request.auth.account)).filter(public_id=public_id)
-    try:
-        return appointments(found, timezone.now())[0]
-    except IndexError:
-        raise Http404 from None
+    """The one that the caller may read. Raises Http404."""
+    rows = readable_by(request.auth.account).for_page()
+    return appointment_queries.appointment(get_object_or_404(rows, public_id=public_id), timezone.now())
 
 
 # --- Changing -----------------------------------------------------------------------------

@@ -1,60 +1,42 @@
-"""Bookings as the API tells them: with the line, the money and what a cancellation would give back.
-
-One statement for any number of them, and one more where money goes back.
-"""
+"""Bookings as the API tells them: with the line, the money and what a cancellation would give back."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from bookings.models import Booking
-from bookings.queries import ahead_of
+from bookings.queries import ahead_of, ticket
 from bookings.refund_rules import percent_back, why_not_own
 from bookings.states import WAITING
 from bookings.states import Status as BookingStatus
 from payments.models import Payment, Refund
 from payments.queries import LiveTicket
-from payments.states import Paid, RefundStatus
-
-
-def readable_by(account) -> QuerySet:
-    """What an account may read: its own, and staff what they see in admin."""
-    own = Booking.objects.of_account(account)
-    if account.is_staff and account.has_perm("bookings.view_booking"):
-        return Booking.objects.seen_by(account) | own
-    return own
-
-
-def told(bookings: QuerySet) -> QuerySet:
-    """Annotates what `appointments` needs."""
-    ahead = ahead_of(OuterRef("schedule"), OuterRef("queue_number"), OuterRef("priority")).order_by()
-    ahead = ahead.values("schedule").annotate(count=Count("pk")).values("count")
-    own = Payment.objects.filter(booking=OuterRef("pk"))
-    nothing = ~Q(free_reason="") | Q(price_minor=F("discount_minor"))
-    return bookings.for_page().annotate(
-        ahead=Case(When(status__in=WAITING, then=Coalesce(Subquery(ahead), 0)), default=0),
-        paid=Case(
-            When(nothing, then=Value(Paid.FREE)),
-            When(due_minor__gt=0, then=Value(Paid.DUE)),
-            default=Coalesce(Subquery(own.telling().values("status")[:1]), Value(Paid.CREATED)),
-        ),
-        bought_minor=Subquery(own.bought().values("captured_minor")[:1]),
-        gone_minor=Subquery(own.bought().values("refunded_minor")[:1]),
-        has_refunds=Exists(Refund.objects.filter(payment__booking=OuterRef("pk"))),
-    )
+from payments.states import TELLING, Outcome, Paid, RefundStatus
 
 
 @dataclass(frozen=True)
 class Appointment(LiveTicket):
-    """A booking that was `told`."""
+    """A booking with every attempt to pay for it."""
+
+    payments: tuple[Payment, ...] = ()
 
     @property
     def status(self) -> str:
         return BookingStatus.EXPIRED if self.is_lapsed else self.booking.status
+
+    @property
+    def paid(self) -> Paid:
+        """As `with_paid` has it in the database."""
+        if self.booking.free_reason or not self.booking.asked_minor:
+            return Paid.FREE
+        if self.booking.due_minor:
+            return Paid.DUE
+        tried = {payment.status for payment in self.payments}
+        return Paid(next((status for status in TELLING if status in tried), Paid.CREATED))
 
     @property
     def may_be_cancelled(self) -> bool:
@@ -88,17 +70,62 @@ class Appointment(LiveTicket):
 
     @property
     def _bought(self) -> Payment:
-        return Payment(
-            captured_minor=self.booking.bought_minor or 0, refunded_minor=self.booking.gone_minor or 0
+        bought = (payment for payment in self.payments if payment.outcome == Outcome.BOUGHT)
+        return next(bought, Payment())
+
+
+def readable_by(account) -> QuerySet:
+    """What an account may read: its own, and staff what they see in admin."""
+    own = Booking.objects.of_account(account)
+    if account.is_staff and account.has_perm("bookings.view_booking"):
+        return Booking.objects.seen_by(account) | own
+    return own
+
+
+def with_paid(bookings: QuerySet) -> QuerySet:
+    """Annotates `paid`, to look for: how each stands with its money (states.Paid)."""
+    telling = Payment.objects.filter(booking=OuterRef("pk")).telling().values("status")
+    nothing = ~Q(free_reason="") | Q(price_minor=F("discount_minor"))
+    return bookings.annotate(
+        paid=Case(
+            When(nothing, then=Value(Paid.FREE)),
+            When(due_minor__gt=0, then=Value(Paid.DUE)),
+            default=Coalesce(Subquery(telling[:1]), Value(Paid.CREATED)),
         )
+    )
+
+
+def with_ahead(bookings: QuerySet) -> QuerySet:
+    """Annotates `ahead`: how many are called before each that waits."""
+    before = ahead_of(OuterRef("schedule"), OuterRef("queue_number"), OuterRef("priority")).order_by()
+    count = before.values("schedule").annotate(count=Count("pk")).values("count")
+    return bookings.annotate(
+        ahead=Case(When(status__in=WAITING, then=Coalesce(Subquery(count), 0)), default=0)
+    )
+
+
+def appointment(booking: Booking, now: datetime) -> Appointment:
+    """One: its attempts, who is ahead while it waits, and what goes back, each a short statement."""
+    booking.ahead = ticket(booking, now).ahead
+    return appointments([booking], now)[0]
 
 
 def appointments(bookings: Iterable[Booking], now: datetime) -> list[Appointment]:
-    """Bookings that were `told`, with what goes back of their money."""
-    refunds = defaultdict(list)
-    if paid_back := [booking for booking in bookings if booking.has_refunds]:
-        for refund in Refund.objects.of_all(paid_back):
+    """Bookings `with_ahead`: at most two statements for all of them, their attempts and what goes back."""
+    payments, refunds = defaultdict(list), defaultdict(list)
+    for payment in Payment.objects.filter(booking__in=[each for each in bookings if each.price_minor]):
+        payments[payment.booking_id].append(payment)
+    going_back = [payment for tried in payments.values() for payment in tried if payment.refunded_minor]
+    if going_back:
+        for refund in Refund.objects.of_all([payment.booking_id for payment in going_back]):
             refunds[refund.payment.booking_id].append(refund)
     return [
-        Appointment(booking, now, booking.ahead, refunds=tuple(refunds[booking.pk])) for booking in bookings
+        Appointment(
+            booking,
+            now,
+            booking.ahead,
+            refunds=tuple(refunds[booking.pk]),
+            payments=tuple(payments[booking.pk]),
+        )
+        for booking in bookings
     ]

@@ -90,7 +90,7 @@ def shown(told: Appointment) -> AppointmentOut:
     return AppointmentOut(
         id=booking.public_id,
         status=told.status,
-        payment_status=booking.paid,
+        payment_status=told.paid,
         queue_number=booking.queue_number,
         token_label=booking.token_label or None,
         schedule=ScheduleOut(

@@ -20,6 +20,7 @@ from payments.states import (
     OPEN,
     RECEIPTED,
     RETURNED,
+    TELLING,
     EntryKind,
     Method,
     Outcome,
@@ -55,11 +56,9 @@ class PaymentQuerySet(BookedOnceQuerySet):
         return self.filter(booking__in=bookings).values_list("booking", "status", "outcome")
 
     def telling(self):
-        """Those that say how a booking stands, the one that says most first: money that came, that was
-        promised, that was declined."""
-        rank = Case(When(status=Status.CAPTURED, then=0), When(status=Status.AUTHORIZED, then=1), default=2)
-        said = (Status.CAPTURED, Status.AUTHORIZED, Status.FAILED)
-        return self.filter(status__in=said).order_by(rank, "pk")
+        """Attempts that say how a booking stands, the one that says most first."""
+        rank = Case(*(When(status=status, then=rank) for rank, status in enumerate(TELLING)))
+        return self.filter(status__in=TELLING).order_by(rank, "pk")
 
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""

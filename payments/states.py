@@ -23,6 +23,9 @@ class Paid(TextChoices):
     CAPTURED = "captured", _("paid")
 
 
+TELLING = (Status.CAPTURED, Status.AUTHORIZED, Status.FAILED)
+"""Of several attempts the one that says how a booking stands: money that came, was promised, was declined."""
+
 OPEN = (Status.CREATED, Status.AUTHORIZED, Status.FAILED)
 
 

@@ -6,6 +6,7 @@ from datetime import date, time
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.utils import formats
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from clinic.errors import Refused
@@ -149,8 +150,9 @@ def withdraw(schedule_id: int, *, actor) -> Schedule:
 
 
 def standing(schedule_id: int) -> Schedule:
-    """The locked window. Raises Refused (OVER) when it is finished or cancelled."""
-    schedule = Schedule.objects.locked().get(pk=schedule_id)
+    """The locked window, its lapsed holds given back (settings.LOCK_WINDOW, since bookings come later than
+    this app). Raises Refused: OVER when it is finished or cancelled, NOT_FOUND."""
+    schedule, *_others = import_string(settings.LOCK_WINDOW)(schedule_id)
     if schedule.status not in (Status.OPEN, Status.CLOSED):
         raise Refused(
             "OVER",

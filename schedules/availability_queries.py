@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 
 from clinic.models import Doctor
+from schedules.models import places
 from schedules.queries import Window, windows
 from schedules.states import Kind
 
@@ -16,10 +17,15 @@ def token_windows(doctor: Doctor, day: date, now: datetime) -> list[Window]:
 
 
 def slots(doctor: Doctor, days: int, now: datetime) -> dict[date, list[Window]]:
-    """The exact times of so many days, today's first; a day without any has an empty list. One statement."""
+    """The exact times of so many days, today's first; a day without any has an empty list. Two statements."""
     today = timezone.localdate(now)
     found = {today + timedelta(days=n): [] for n in range(days)}
-    rows = doctor.schedules.standing().between(min(found), max(found)).filter(kind=Kind.SLOT)
-    for window in windows(rows.order_by("starts_at").with_left(now).with_held(now), now):
+    asked = doctor.schedules.standing().between(min(found), max(found)).filter(kind=Kind.SLOT)
+    rows = list(asked.order_by("starts_at"))
+    freed, paying = asked.holds(rows, now)
+    for row in rows:
+        row.left, row.online_left = places(row, freed[row.pk])
+        row.held = row.pk in paying
+    for window in windows(rows, now):
         found[window.date].append(window)
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import postgres
+from tests.services import memory, postgres
 
 
 def pytest_addoption(parser):
@@ -29,7 +29,7 @@ def pytest_load_initial_conftests(early_config):
     elif asked.postgres:
         os.environ["DATABASE_URL"] = services.enter_context(postgres())
     else:  # never the demo's file
-        folder = services.enter_context(tempfile.TemporaryDirectory(prefix="clinic-sqlite-"))
+        folder = services.enter_context(tempfile.TemporaryDirectory(prefix="clinic-sqlite-", dir=memory()))
         os.environ["DATABASE_URL"] = f"sqlite:///{folder}/clinic.sqlite3"
     os.environ["DEBUG"] = "1"
     if asked.browser:
@@ -54,6 +54,8 @@ def pytest_collection_modifyitems(config, items):
         (chosen if journey == config.option.browser else others).append(item)
         if item.get_closest_marker("postgres") and not on_postgres():
             item.add_marker(pytest.mark.skip(reason="needs a real PostgreSQL"))
+        if item.get_closest_marker("once") and on_postgres():
+            item.add_marker(pytest.mark.skip(reason="says the same as on SQLite, where it runs"))
     if others:
         config.hook.pytest_deselected(items=others)
     items[:] = chosen

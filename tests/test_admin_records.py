@@ -57,11 +57,14 @@ def test_the_index_shows_each_role_its_own_work_first(client):
     for role in ("Reception", "Doctor", "Manager"):
         client.force_login(factories.staff(role))
         tiles[role] = [str(tile.label) for tile, _count, _word in client.get("/admin/").context["counted"]]
-    assert tiles["Reception"] == ["Today", "Walk-in", "Desk", "Money", "Cash desk", "Inbox", "To look at"]
+    assert tiles["Reception"] == [
+        "Today", "Walk-in", "Desk", "Dashboard", "Money", "Cash desk", "Inbox", "To look at",
+    ]  # fmt: skip
     assert tiles["Manager"] == [
         "Today",
         "Walk-in",
         "Desk",
+        "Dashboard",
         "Money",
         "Cash desk",
         "Earnings",
@@ -69,7 +72,7 @@ def test_the_index_shows_each_role_its_own_work_first(client):
         "Hours",
         "To look at",
     ]
-    assert tiles["Doctor"] == ["Today", "Desk", "Earnings", "Inbox", "Calendar"]
+    assert tiles["Doctor"] == ["Today", "Desk", "Dashboard", "Earnings", "Inbox", "Calendar"]
 
 
 def test_the_index_counts_the_day(client, reception):
@@ -80,6 +83,7 @@ def test_the_index_counts_the_day(client, reception):
         "Today": "1",
         "Walk-in": "4",
         "Desk": "0",
+        "Dashboard": "20%",
         "Money": "₹500",
         "Cash desk": "0",
         "Inbox": "0",

@@ -6,7 +6,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
+from bookings.states import Status as BookingStatus
 from clinic.errors import Refused
+from payments.management.commands.check_invariants import violations
 from schedules import actions
 from schedules.models import Schedule
 from schedules.states import Status
@@ -153,6 +155,40 @@ def test_a_window_with_bookings_is_not_withdrawn(client, manager):
     assert "There are bookings in this window" in page
     window.refresh_from_db()
     assert window.status == Status.OPEN
+
+
+def test_a_hold_that_lapsed_unseen_by_a_worker_keeps_no_window_from_being_withdrawn(manager):
+    """Late money for it goes back: there is no place to buy any more."""
+    window = factories.window()
+    booking = factories.hold(window)
+    body = factories.capture_body(factories.attempt(booking))
+    factories.lapse(booking)
+    actions.withdraw(window.pk, actor=manager)
+    window.refresh_from_db()
+    booking.refresh_from_db()
+    assert (window.status, window.taken, booking.status) == (Status.CANCELLED, 0, BookingStatus.EXPIRED)
+    factories.deliver(body)
+    booking.refresh_from_db()
+    assert (booking.status, booking.refund_percent) == (BookingStatus.OVERFLOW, 100)
+    assert violations() == {}
+
+
+@pytest.mark.parametrize("lapsed", [False, True], ids=["paying", "lapsed"])
+def test_places_that_lapsed_holds_took_can_be_taken_off_a_window_and_others_cannot(manager, lapsed):
+    window = factories.window(capacity=3)
+    for booking in [factories.hold(window) for _ in range(3)][:2]:
+        if lapsed:
+            factories.lapse(booking)
+    if lapsed:
+        actions.change_capacity(window.pk, 1, actor=manager)
+    else:
+        with pytest.raises(Refused) as refused:
+            actions.change_capacity(window.pk, 1, actor=manager)
+        assert refused.value.code == "TAKEN"
+    window.refresh_from_db()
+    assert (window.capacity, window.taken) == ((1, 1) if lapsed else (3, 3))
+    assert LogEntry.objects.filter(object_id=window.pk).exists() is lapsed
+    assert violations() == {}
 
 
 def test_a_window_that_is_over_stays_as_it_is(client, manager):

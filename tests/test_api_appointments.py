@@ -145,17 +145,22 @@ def test_what_goes_back_is_told_until_it_is_back(app, me):
     assert (said["refund"], said["status"]) == ({"amount": 50000, "status": "done"}, "cancelled")
 
 
-@pytest.mark.parametrize("made", [factories.hold, factories.paid, factories.owing])
-def test_asking_for_one_takes_one_statement(app, me, made):
+@pytest.mark.parametrize(("made", "most"), [(factories.hold, 2), (factories.paid, 3), (factories.owing, 3)])
+def test_asking_for_one_takes_as_few_statements_as_its_page(app, me, made, most):
     booking = mine(me, made=made)
-    assert len(sent_by(lambda: read(app, booking))) == 1
+    assert len(sent_by(lambda: read(app, booking))) == most
 
 
-def test_where_money_goes_back_it_takes_two(app, me):
+def test_what_is_free_takes_two(app, me):
+    booking = mine(me, factories.window(fee_minor=0), factories.hold)
+    assert len(sent_by(lambda: read(app, booking))) == 2
+
+
+def test_where_money_goes_back_it_takes_three(app, me):
     booking = mine(me)
     actions.cancel(booking.pk, reason="The doctor is ill")
     money.owe(booking.payments.get().pk, "cancel", 100)
-    assert len(sent_by(lambda: read(app, booking))) == 2
+    assert len(sent_by(lambda: read(app, booking))) == 3
 
 
 def test_what_has_not_changed_is_not_sent_again(app, me):
@@ -286,12 +291,12 @@ def test_a_cursor_that_is_none_of_ours_is_refused(app, cursor):
     assert (answer.status_code, answer.json()["code"]) == (422, "BAD_CURSOR")
 
 
-def test_a_list_takes_two_statements_however_many(app, me):
+def test_a_list_takes_three_statements_however_many(app, me):
     for days in range(1, 6):
         booking = mine(me, factories.window(starts_in=factories.at_ten(days)))
         actions.cancel(booking.pk, reason="The doctor is ill")
         money.owe(booking.payments.get().pk, "cancel", 100)
-    assert len(sent_by(lambda: listed(app))) == 2
+    assert len(sent_by(lambda: listed(app))) == 3
 
 
 # --- Cancelling and moving ----------------------------------------------------------------

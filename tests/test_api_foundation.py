@@ -154,8 +154,8 @@ WRONG = {
     "born in the year 1": (WISH | {"dateOfBirth": "0001-01-01"}, "dateOfBirth"),
     "born in the year 9999": (WISH | {"dateOfBirth": "9999-12-31"}, "dateOfBirth"),
     "born tomorrow": (WISH | {"dateOfBirth": "2199-01-01"}, "dateOfBirth"),
-    "a list": ([], ""),
-    "nothing at all": (b"", ""),
+    "a list": ([], "body"),
+    "nothing at all": (b"", "body"),
 }
 
 

@@ -60,6 +60,13 @@ def test_too_many_requests_are_refused_for_a_minute(partner):
     assert app.get("patients")["Retry-After"] == "60"
 
 
+def test_a_machine_books_for_many_from_one_address(partner, settings):
+    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, (0, 3600))
+    assert App(partner).post("bookings/start", {"scheduleId": factories.window().pk}).status_code == 429
+    answer = machine(partner, Scope.BOOK).post("bookings/start", {"scheduleId": factories.window().pk})
+    assert answer.status_code == 201
+
+
 def test_two_kiosks_of_one_account_have_their_own_idempotency_keys(partner):
     for _ in range(2):
         assert machine(partner, Scope.BOOK).post("patients", CHILD, key="1").status_code == 201

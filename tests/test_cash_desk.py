@@ -1,10 +1,8 @@
 """The cash drawer: what went in and out is what should be in it, and a difference says why."""
 
-import threading
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from bookings import actions as places
@@ -16,7 +14,7 @@ from payments.drawer_queries import daily_close
 from payments.management.commands.check_invariants import violations
 from payments.models import Refund
 from tests import factories as f
-from tests.racing import at_once, without_locks
+from tests.racing import overtaken, without_locks
 from tests.test_races import unwatched  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.django_db
@@ -99,26 +97,11 @@ def test_money_taken_while_the_drawer_is_counted_is_in_it_or_not(fair, monkeypat
     if not fair:
         without_locks(monkeypatch)
         request.getfixturevalue("unwatched")
-    at_the_drawer, counted = threading.Event(), threading.Event()
-
-    def pause(execute, sql, params, many, context):
-        """The sale has found its drawer open; now somebody counts it, unless the lock makes them wait."""
-        answer = execute(sql, params, many, context)
-        if 'FROM "payments_drawer"' in sql:
-            at_the_drawer.set()
-            counted.wait(0.3 if fair else 20)
-        return answer
-
-    def sale():
-        with connection.execute_wrapper(pause):
-            return sell(person, window=window)
-
-    def count():
-        at_the_drawer.wait(20)
-        close_drawer(drawer.pk, counted_minor=0, note="counted", actor=person)
-        counted.set()
-
-    at_once(sale, count)
+    overtaken(
+        lambda: sell(person, window=window),
+        at='FROM "payments_drawer"',
+        by=lambda: close_drawer(drawer.pk, counted_minor=0, note="counted", actor=person),
+    )
     drawer.refresh_from_db()
     assert drawer.closed_at
     assert (violations() == {}) is fair

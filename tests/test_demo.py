@@ -4,28 +4,22 @@ import os
 import subprocess
 import sys
 from datetime import datetime, time, timedelta
+from tempfile import TemporaryDirectory
 
 import pytest
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db.models import Count, F
-from django.utils import timezone
 
 from bookings.models import Booking
-from bookings.states import Channel
-from bookings.states import Status as BookingStatus
-from clinic.models import Doctor, Patient, Service, User
+from clinic.models import Doctor, Patient, User
 from payments.management.commands import demo
 from payments.management.commands.check_invariants import violations
 from payments.models import Payment, Refund
 from payments.sample import plan
-from payments.sample.people import ACCOUNTS, DOCTORS, PASSWORD
-from payments.states import RefundStatus
-from schedules.hours_models import WeeklyHours
+from payments.sample.people import DOCTORS
 from schedules.models import Schedule
-from schedules.states import Status
 from tests import factories
+from tests.services import memory
 
 MODELS = User, Doctor, Patient, Schedule, Booking, Payment, Refund
 
@@ -37,95 +31,6 @@ def trying_things_out(settings):
 
 def counts():
     return {model.__name__: model.objects.count() for model in MODELS}
-
-
-# --- What it makes ------------------------------------------------------------------------
-
-
-@pytest.mark.django_db
-def test_the_clinic_is_worth_looking_at_and_every_invariant_holds(client):
-    call_command("demo")
-    now = timezone.now()
-
-    assert Doctor.objects.count() == 10
-    assert Doctor.objects.values("specialty").distinct().count() == 6
-    assert sorted(Doctor.objects.values_list("prefix", flat=True)) == [*"ABCDEFGHIJ"]
-    running = Schedule.objects.filter(starts_at__lte=now, ends_at__gt=now, opened_from=plan.PLAYED)
-    assert running.count() == len(plan.ON_DUTY)
-    assert {window.capacity - window.taken for window in running} >= {0, 1}
-    assert running.filter(status=Status.CLOSED).count() == 1
-    assert all(window.now_serving for window in running)
-    today = timezone.localdate()
-    for day in range(14):
-        assert Schedule.objects.filter(date=today + timedelta(days=day)).exists()
-    assert Schedule.objects.filter(status=Status.FINISHED, date__lt=today).exists()
-    assert {*Booking.objects.values_list("channel", flat=True)} >= {Channel.WALK_IN}
-    services = Service.objects.offered().annotate(sold=Count("bookings"))
-    assert services.count() == 5 and services.filter(sold__gt=0).count() >= 3
-    assert violations() == {}
-
-
-@pytest.mark.django_db
-def test_there_is_a_verified_account_for_every_role():
-    call_command("demo")
-    for address, (_name, role) in ACCOUNTS.items():
-        account = User.objects.get(email=address)
-        assert account.check_password(PASSWORD)
-        assert account.emailaddress_set.filter(verified=True, primary=True).exists()
-        assert [*account.groups.values_list("name", flat=True)] == [role] * bool(role)
-        assert account.is_staff == bool(role)
-    assert User.objects.get(email="doctor@demo.clinic").doctor.prefix == "A"
-    patient = User.objects.get(email="patient@demo.clinic")
-    assert Booking.objects.filter(booked_by=patient, status=BookingStatus.COMPLETED).exists()
-    assert Booking.objects.filter(booked_by=patient, status=BookingStatus.CONFIRMED).exists()
-
-
-@pytest.mark.django_db
-def test_it_prints_who_may_sign_in_and_where(capsys):
-    call_command("demo")
-    said = capsys.readouterr().out
-    for words in [*ACCOUNTS, PASSWORD, settings.SITE_URL]:
-        assert words in said
-
-
-@pytest.mark.django_db
-def test_no_refund_is_left_to_do():
-    call_command("demo")
-    assert not Refund.objects.exclude(status=RefundStatus.DONE).exists()
-
-
-# --- Again --------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db
-def test_loading_it_again_changes_nothing():
-    call_command("demo")
-    before = counts(), [*Schedule.objects.order_by("pk").values()]
-    call_command("demo")
-    assert (counts(), [*Schedule.objects.order_by("pk").values()]) == before
-
-
-@pytest.mark.django_db
-def test_the_next_day_it_opens_one_more_day_and_plays_the_new_one():
-    call_command("demo")
-    a_day_passes()
-    before = Schedule.objects.count()
-    call_command("demo")
-    assert Schedule.objects.count() > before
-    assert Schedule.objects.filter(date=timezone.localdate() + timedelta(days=13)).exists()
-    now = timezone.now()
-    played = Schedule.objects.filter(starts_at__lte=now + plan.SOON, ends_at__gt=now, opened_from=plan.PLAYED)
-    assert played.count() >= len(plan.ON_DUTY)
-    assert violations() == {}
-
-
-def a_day_passes():
-    """Everything moves to the day before, the earliest first, so that nothing overlaps on the way."""
-    for window in Schedule.objects.order_by("starts_at"):
-        window.date -= timedelta(days=1)
-        window.clean()
-        window.save()
-    WeeklyHours.objects.update(opened_until=F("opened_until") - timedelta(days=1))
 
 
 # --- When ---------------------------------------------------------------------------------
@@ -198,10 +103,17 @@ def test_it_says_that_its_guests_need_no_plan(settings):
 # --- Afresh -------------------------------------------------------------------------------
 
 
-def test_a_reset_starts_afresh_on_sqlite(tmp_path):
+@pytest.fixture
+def folder():
+    with TemporaryDirectory(prefix="clinic-demo-", dir=memory()) as folder:
+        yield folder
+
+
+@pytest.mark.once
+def test_a_reset_starts_afresh_on_sqlite(folder):
     environment = os.environ | {
         "DEBUG": "1",
-        "DATABASE_URL": f"sqlite:///{tmp_path}/demo.sqlite3", "DEMO_GATEWAY_BOOK": f"{tmp_path}/book.sqlite3",
+        "DATABASE_URL": f"sqlite:///{folder}/demo.sqlite3", "DEMO_GATEWAY_BOOK": f"{folder}/book.sqlite3",
     }  # fmt: skip
 
     def manage(*arguments):

@@ -17,7 +17,7 @@ from payments.management.commands.check_invariants import violations
 from payments.models import GatewayEvent, Payment
 from schedules.models import Schedule
 from tests import factories as f
-from tests.racing import at_once
+from tests.racing import ENOUGH, at_once
 
 
 def take_a_place(request, schedule_id):
@@ -51,11 +51,11 @@ def while_locked(window, do):
         with transaction.atomic():
             Schedule.objects.locked().get(pk=window.pk)
             locked.set()
-            assert done.wait(20)
+            assert done.wait(ENOUGH)
 
     def visitor():
         try:
-            assert locked.wait(20)
+            assert locked.wait(ENOUGH)
             with connection.cursor() as cursor:
                 cursor.execute("SET lock_timeout = '100ms'")
             return do()
@@ -114,11 +114,11 @@ def test_sqlite_that_stays_locked_is_busy_too():
     def keeper():
         with transaction.atomic():
             locked.set()
-            assert done.wait(20)
+            assert done.wait(ENOUGH)
 
     def visitor():
         try:
-            assert locked.wait(20)
+            assert locked.wait(ENOUGH)
             with connection.cursor() as cursor:
                 cursor.execute("PRAGMA busy_timeout = 50")
             f.patient()

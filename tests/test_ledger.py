@@ -220,7 +220,7 @@ def test_rivals_number_receipts_without_a_gap(fair, monkeypatch, request):
         f.paid(f.window())
     ReceiptSeries.objects.create(name=f"CL/{ledger_steps.fiscal_year(timezone.now())}")
     payments = list(Payment.objects.without_receipt())
-    meeting = Meeting(2, at='FROM "payments_receiptseries"', patience=0.3 if fair else 20)
+    meeting = Meeting('FROM "payments_receiptseries"', in_turn=not fair)
     results = at_once(*(lambda p=p: ledger_actions.book_payment(p.pk) for p in payments), meeting=meeting)
     assert (results == [True, True] and numbers() == [1, 2] and violations() == {}) is fair
 
@@ -240,7 +240,7 @@ def test_of_two_workers_with_the_same_sum_in_hand_one_books_it_and_the_other_goe
         sweeps.make_refunds()
         sweeps.send_refunds()
         book, pk = ledger_actions.book_refund, Refund.objects.get().pk
-    meeting = Meeting(2, at=f'UPDATE "payments_{what}"', patience=0.3)
+    meeting = Meeting(f'UPDATE "payments_{what}"')
     assert sorted(at_once(*[lambda: book(pk)] * 2, meeting=meeting), key=str) == [False, True]
     assert violations() == {}
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from bookings import actions, minutes_queries
+from bookings import actions, minutes_queries, steps
 from bookings.models import Booking
 from bookings.states import Channel, Status
 from clinic.errors import Refused
@@ -72,6 +72,10 @@ def taken(pool) -> int:
 def begins(pool, booking) -> int:
     """How many minutes after the pool's start."""
     return (booking.start_at - pool.starts_at) // timedelta(minutes=1)
+
+
+def later(pool, minutes: int):
+    return pool.starts_at + timedelta(minutes=minutes)
 
 
 # --- The sum, and no overlap --------------------------------------------------------------
@@ -158,6 +162,19 @@ def test_one_patient_may_have_two_services_in_a_morning_but_not_at_once(pool, ec
     assert refused(pool, long, 30, patient) == "OVERLAP"
     f.reserve(pool, long, 40, patient)
     assert Booking.objects.live().filter(patient=patient).count() == 2 and violations() == {}
+
+
+def test_code_that_forgets_to_look_is_refused_by_the_database(pool, ecg):
+    first = f.reserve(pool, ecg, 40)
+    before = everything()
+    with pytest.raises(IntegrityError, match="booking_no_overlap"), transaction.atomic():
+        schedule, now, _found = steps.lock_window(pool.pk)
+        place = {"service": ecg, "minutes": 40, "start_at": later(pool, 60), "end_at": later(pool, 100)}
+        rival = steps.new_booking(
+            schedule, first.patient, now=now, channel=Channel.ONLINE, price_minor=0, **place
+        )
+        steps.move(rival, Status.CONFIRMED, now=now, cause="not looked")
+    assert everything() == before and violations() == {}
 
 
 def test_a_form_sent_twice_books_once(pool, ecg):
@@ -370,10 +387,6 @@ def test_a_free_service_is_the_patients_at_once(pool):
 def visit(pool, ecg):
     """Paid, forty minutes from the pool's start on."""
     return f.paid(pool, **f.asking(pool, ecg, 40))
-
-
-def later(pool, minutes: int):
-    return pool.starts_at + timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("to", [0, 20, 45, 140])

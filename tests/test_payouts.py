@@ -1,10 +1,9 @@
 """Paying doctors: never more than they earned, never twice, and every rupee of it in the ledger once."""
 
-import threading
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from bookings import actions as places
 from clinic.errors import Refused
@@ -16,7 +15,7 @@ from payments.models import Refund
 from payments.payout_actions import ask_for, move_payout
 from payments.states import RefundStatus
 from tests import factories as f
-from tests.racing import Meeting, at_once, without_locks
+from tests.racing import Meeting, at_once, overtaken, without_locks
 from tests.test_races import unwatched  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +105,7 @@ def test_two_requests_at_once_promise_the_balance_once(fair, monkeypatch, reques
     if not fair:
         without_locks(monkeypatch)
         request.getfixturevalue("unwatched")
-    meeting = Meeting(2, at='SUM("payments_payout"."amount_minor")', patience=0.3 if fair else 20)
+    meeting = Meeting('SUM("payments_payout"."amount_minor")', in_turn=not fair)
     at_once(*[lambda: ask(doctor, actor=person)] * 2, meeting=meeting)
     assert (Payout.objects.count() == 1) is fair
 
@@ -201,29 +200,6 @@ def test_one_transfer_pays_one_payout():
         Payout.objects.filter(pk=other.pk).update(status="completed", reference="UTR 1")
 
 
-def race(read_at: str, *, fair: bool, ask_too, meanwhile) -> list:
-    """`meanwhile` changes the books right after a request has read one of the sums (`read_at`)."""
-    reading, changed = threading.Event(), threading.Event()
-
-    def pause(execute, sql, params, many, context):
-        answer = execute(sql, params, many, context)
-        if read_at in sql and not reading.is_set():
-            reading.set()
-            changed.wait(0.3 if fair else 20)
-        return answer
-
-    def request():
-        with connection.execute_wrapper(pause):
-            return ask_too()
-
-    def change():
-        reading.wait(20)
-        meanwhile()
-        changed.set()
-
-    return at_once(request, change)
-
-
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("fair", [True, False], ids=["with locks", "without locks"])
@@ -236,11 +212,10 @@ def test_a_refund_booked_while_a_payout_is_asked_for_is_not_missed(fair, monkeyp
     if not fair:
         without_locks(monkeypatch)
         request.getfixturevalue("unwatched")
-    asked, _none = race(
-        'SUM("payments_ledgerentry"."amount_minor")',
-        fair=fair,
-        ask_too=lambda: ask(doctor, 50001, actor=person),
-        meanwhile=lambda: ledger_actions.book_refund(refund.pk),
+    asked, _none = overtaken(
+        lambda: ask(doctor, 50001, actor=person),
+        at='SUM("payments_ledgerentry"."amount_minor")',
+        by=lambda: ledger_actions.book_refund(refund.pk),
     )
     assert isinstance(asked, Refused) is fair
     assert owed(doctor) == 0
@@ -259,11 +234,10 @@ def test_a_payout_ticked_off_while_another_is_asked_for_is_counted_once(fair, mo
     if not fair:
         without_locks(monkeypatch)
         request.getfixturevalue("unwatched")
-    asked, _none = race(
-        'SUM("payments_payout"."amount_minor")',
-        fair=fair,
-        ask_too=lambda: ask(doctor, actor=person),
-        meanwhile=lambda: move_payout(payout.pk, "completed", reference="UTR 1", actor=person),
+    asked, _none = overtaken(
+        lambda: ask(doctor, actor=person),
+        at='SUM("payments_payout"."amount_minor")',
+        by=lambda: move_payout(payout.pk, "completed", reference="UTR 1", actor=person),
     )
     assert isinstance(asked, Payout) is fair
 

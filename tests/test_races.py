@@ -40,8 +40,7 @@ def fair(request, monkeypatch):
 
 @pytest.fixture
 def meeting(fair):
-    """With the lock nobody comes, so it isn't worth a long wait; without it both come for certain."""
-    return Meeting(2, patience=0.3 if fair else 20)
+    return Meeting(in_turn=not fair)
 
 
 @pytest.fixture
@@ -154,7 +153,7 @@ def test_a_webhook_arrives_while_a_manager_records_the_money(number):
     results = at_once(
         lambda: f.deliver(body),
         lambda: record_capture(payment.pk, **seen, reason="seen", actor=manager),
-        meeting=Meeting(2),
+        meeting=Meeting(),
     )
     assert not isinstance(results[0], Exception)
     assert isinstance(results[1], Payment) or results[1].code == "CAPTURED"
@@ -182,7 +181,7 @@ def test_two_receptionists_call_the_next_patient_from_the_same_screen():
     for _ in range(2):
         f.hold(window)
     call = [lambda: desk.call_next(window.pk, actor=reception, serving=0)] * 2
-    assert said(at_once(*call, meeting=Meeting(2))) == {"in_consultation": 1, "ALREADY_CALLED": 1}
+    assert said(at_once(*call, meeting=Meeting())) == {"in_consultation": 1, "ALREADY_CALLED": 1}
 
 
 @pytest.mark.parametrize("claiming", [True, False], ids=["claiming", "without claiming"])
@@ -192,7 +191,7 @@ def test_twenty_copies_of_one_webhook_arrive_at_once(claiming, monkeypatch):
         monkeypatch.setattr(GatewayEventQuerySet, "unprocessed", lambda self: self.all())
     booking = f.hold(f.window())
     body = f.capture_body(f.attempt(booking))
-    meeting = Meeting(20, at='INSERT INTO "payments_gatewayevent"')
+    meeting = Meeting('INSERT INTO "payments_gatewayevent"', in_turn=not claiming)
     assert at_once(*[lambda: f.deliver(body)] * 20, meeting=meeting) == [None] * 20
     booking.refresh_from_db()
     assert (booking.status, booking.queue_number, booking.payments.count()) == ("confirmed", 1, 1)
@@ -246,7 +245,7 @@ def test_who_waited_while_another_took_a_refund_to_send_does_not_take_it_too():
         with transaction.atomic():  # so that the rival waits
             return Refund.objects.to_send(now).update(status="sending", next_try_at=now + money.LEASE)
 
-    results = at_once(claim, claim, meeting=Meeting(2, at='UPDATE "payments_refund"'))
+    results = at_once(claim, claim, meeting=Meeting('UPDATE "payments_refund"'))
     assert sorted(results) == [0, 1]
     Refund.objects.update(status="due")
 
@@ -266,7 +265,7 @@ def test_two_managers_give_the_same_money_back(fair):
             payment.pk, amount_minor=40000, reason="sorry", key=uuid4(), actor=manager
         )
 
-    meeting = Meeting(2, at='FROM "payments_payment"', patience=0.3 if fair else 20)
+    meeting = Meeting('FROM "payments_payment"', in_turn=not fair)
     results = at_once(refund, refund, meeting=meeting)
     sweeps.send_refunds()
     right = said(results) == {"due": 1, "TOO_MUCH": 1} and payment.refunds.count() == 1 and healthy()
@@ -278,7 +277,7 @@ def test_a_patient_cancels_while_a_manager_gives_the_money_back(fair):
     booking, manager = f.paid(f.window()), f.user()
     payment = booking.payments.get()
     actions.cancel_own(booking.pk, shown=100)
-    meeting = Meeting(2, at='FROM "payments_payment"', patience=0.3 if fair else 20)
+    meeting = Meeting('FROM "payments_payment"', in_turn=not fair)
     at_once(
         lambda: money.owe(payment.pk, "cancel", 100),
         lambda: staff_actions.refund(
@@ -291,7 +290,7 @@ def test_a_patient_cancels_while_a_manager_gives_the_money_back(fair):
 
 def test_a_patient_cancels_in_two_tabs():
     booking = f.paid(f.window())
-    results = at_once(*[lambda: actions.cancel_own(booking.pk, shown=100)] * 2, meeting=Meeting(2))
+    results = at_once(*[lambda: actions.cancel_own(booking.pk, shown=100)] * 2, meeting=Meeting())
     sweeps.make_refunds()
     assert said(results) == {"cancelled": 2}
     assert [e.to_status for e in booking.events.all()].count("cancelled") == 1
@@ -362,7 +361,7 @@ def test_the_last_free_visit_of_a_trial_is_booked_in_two_windows_at_once(fair):
     account = f.member(f.trial(visits=1))
     who, windows = f.patient(account=account), (f.window(), f.window())
     free = [lambda w=w: f.hold(w, who, price_minor=0, booked_by=account) for w in windows]
-    counted = Meeting(2, at="COUNT(*)", patience=0.3 if fair else 20)
+    counted = Meeting("COUNT(*)", in_turn=not fair)
     results = at_once(*free, meeting=counted)
     right = said(results) == {"confirmed": 1, "PRICE_CHANGED": 1} and healthy()
     assert right is fair

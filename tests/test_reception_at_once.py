@@ -33,7 +33,7 @@ def test_only_one_of_two_overlapping_windows_is_opened():
     results = at_once(
         partial(open_it, start_time=time(9)),
         partial(open_it, start_time=time(10)),
-        meeting=Meeting(2, at='FROM "schedules_schedule"'),
+        meeting=Meeting('FROM "schedules_schedule"'),
     )
     assert refused(results) == ["OVERLAP"]
     assert Schedule.objects.count() == 1
@@ -48,7 +48,7 @@ def test_without_our_lock_only_the_database_stands_between_two_windows(monkeypat
     results = at_once(
         partial(open_it, start_time=time(9)),
         partial(open_it, start_time=time(10)),
-        meeting=Meeting(2, at='FROM "schedules_schedule"', patience=20),
+        meeting=Meeting('FROM "schedules_schedule"', in_turn=True),
     )
     locks.wrongs.clear()  # it rightly complains
     assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "Schedule"]
@@ -61,7 +61,7 @@ def test_two_who_call_next_from_the_same_screen_call_one_patient():
         for _n in range(2)
     )
     call = partial(desk.call_next, window.pk, actor=actor, serving=0)
-    assert refused(at_once(call, call, meeting=Meeting(2))) == ["ALREADY_CALLED"]
+    assert refused(at_once(call, call, meeting=Meeting())) == ["ALREADY_CALLED"]
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.status, second.status) == (Status.IN_CONSULTATION, Status.CONFIRMED)
@@ -77,7 +77,7 @@ def test_cash_is_handed_back_once():
     send_refunds()
     refund = Refund.objects.get()
     give = partial(hand_back, refund.pk, actor=actor)
-    assert refused(at_once(give, give, meeting=Meeting(2, at='"payments_payment"'))) == ["NOT_BY_HAND"]
+    assert refused(at_once(give, give, meeting=Meeting('"payments_payment"'))) == ["NOT_BY_HAND"]
     refund.refresh_from_db()
     assert refund.status == RefundStatus.DONE
     assert refund.payment.events.filter(kind="refund done").count() == 1

@@ -1,6 +1,6 @@
 """Services at the desk: sold to who stands there, worked through by their times, moved with a reason."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from uuid import uuid4
 
 import pytest
@@ -252,11 +252,21 @@ def test_who_comes_for_a_service_is_checked_in_called_and_completed(client, rece
     assert violations() == {}
 
 
-def test_who_did_not_come_gives_the_minutes_back(client, reception, pool, ecg):
+def test_who_did_not_come_for_a_service_may_come_after_all(client, reception, pool, ecg):
     booking = visit(pool, ecg, 40)
     assert press(client, booking, "no-show") == Status.NO_SHOW
+    assert press(client, booking, "check-in") == Status.CHECKED_IN
+    assert violations() == {}
+
+
+def test_a_cancelled_service_gives_its_minutes_back(client, reception, pool, ecg):
+    booking = visit(pool, ecg, 40)
+    url = reverse("admin:bookings_booking_cancel", query={"booking": booking.pk})
+    client.post(url, {"whose": "clinic", "reason": "The machine is broken"})
+    booking.refresh_from_db()
     pool.refresh_from_db()
-    assert pool.taken == 0 and violations() == {}
+    assert (booking.status, booking.refund_percent, pool.taken) == (Status.CANCELLED, 100, 0)
+    assert violations() == {}
 
 
 def test_the_end_of_the_session_names_each_service(client, reception, pool, ecg):
@@ -290,7 +300,7 @@ def move_page(booking, **query):
 
 
 def to(pool, minutes):
-    return f"{pool.pk} {at(pool, minutes).isoformat()}"
+    return f"{pool.pk} {at(pool, minutes).astimezone(UTC).isoformat()}"
 
 
 def test_a_service_moves_to_another_start_of_its_pool_for_a_reason(client, reception, pool, ecg):
@@ -308,7 +318,10 @@ def test_a_service_moves_to_another_day_and_keeps_its_money(client, reception, p
     booking, other = visit(pool, ecg, 40), factories.morning(days=2, doctor=pool.doctor)
     page = client.get(move_page(booking, date=other.date))
     assert [day.date for day in page.context["days"]] == [pool.date, other.date]
-    assert {key for key, _words in page.context["form"].fields["to"].choices} >= {to(other, 0), to(other, 140)}
+    assert {key for key, _words in page.context["form"].fields["to"].choices} >= {
+        to(other, 0),
+        to(other, 140),
+    }
     client.post(move_page(booking, date=other.date), {"to": to(other, 0), "reason": "She asked for it"})
     booking.refresh_from_db()
     pool.refresh_from_db()

@@ -163,6 +163,12 @@ def test_nobody_expected_is_no_rate(manager, days):
     assert reports.report(days, manager, with_money=False).together.missed_percent is None
 
 
+def test_what_is_only_held_is_no_visit_and_its_service_not_listed(manager, days):
+    doctor = f.doctor()
+    f.reserve(f.pool(doctor=doctor, starts_in=f.at_ten()), f.service(doctor))
+    assert reports.report(days, manager, with_money=True).services == []
+
+
 def test_visits_belong_to_the_day_of_the_visit(manager, days):
     a_day_of_everything()
     last = Days(days.last, days.last)

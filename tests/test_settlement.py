@@ -310,9 +310,7 @@ def test_two_managers_import_one_file_at_once(fair, monkeypatch, request):
     if not fair:
         without_locks(monkeypatch)
         request.getfixturevalue("unwatched")
-    meeting = Meeting(
-        2, at='FROM "payments_payout" WHERE ("payments_payout"."status"', patience=0.3 if fair else 20
-    )
+    meeting = Meeting('FROM "payments_payout" WHERE ("payments_payout"."status"', in_turn=not fair)
     calls = [lambda who=who: settle_payouts(data, seen=seen, actor=who) for who in people]
     refused = [result.code for result in at_once(*calls, meeting=meeting) if isinstance(result, Refused)]
     assert (refused == ["CHANGED"]) is fair

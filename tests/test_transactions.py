@@ -17,7 +17,7 @@ from clinic.transactions import TRIES, StartOver, action
 from payments.management.commands.check_invariants import violations
 from schedules.models import Schedule
 from tests import factories as f
-from tests.racing import Meeting, at_once
+from tests.racing import ENOUGH, at_once
 
 postgres = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -132,14 +132,14 @@ class TestOnPostgreSQL:
     def test_two_actions_that_block_each_other_both_finish(self):
         """A real deadlock: PostgreSQL ends one of the two, and its action begins again."""
         one, two = f.patient(name="One"), f.patient(name="Two")
-        tries, meeting = [], Meeting(2, patience=5)
+        tries, both = [], threading.Barrier(2)
 
         @action
         def swap(first, second):
             tries.append(first.pk)
             Patient.objects.locked().get(pk=first.pk)
             if len(tries) <= 2:
-                meeting.wait()
+                both.wait(ENOUGH)
             Patient.objects.locked().get(pk=second.pk)
             Patient.objects.filter(pk__in=[first.pk, second.pk]).update(age=F("age") + 1)
             return "done"
@@ -153,7 +153,7 @@ class TestOnPostgreSQL:
         """Both read a sum that the other changes; under SERIALIZABLE only one may commit."""
         for name in ("One", "Two"):
             f.patient(name=name, age=1)
-        tries, meeting = [], Meeting(2, patience=5)
+        tries, both = [], threading.Barrier(2)
 
         @action
         def add(name):
@@ -162,7 +162,7 @@ class TestOnPostgreSQL:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
             total = sum(Patient.objects.values_list("age", flat=True))
             if len(tries) <= 2:
-                meeting.wait()
+                both.wait(ENOUGH)
             Patient.objects.filter(name=name).update(age=total)
             return total
 
@@ -189,15 +189,15 @@ class TestOnPostgreSQL:
             with transaction.atomic():
                 Schedule.objects.locked().get(pk=window.pk)
                 waiting.set()
-                assert free.wait(20)
+                assert free.wait(ENOUGH)
                 return clock()
 
         def patient():
-            assert waiting.wait(20)
+            assert waiting.wait(ENOUGH)
             return f.hold(window)
 
         def witness():
-            assert waiting.wait(20)
+            assert waiting.wait(ENOUGH)
             until_somebody_waits()
             free.set()
 
@@ -214,15 +214,15 @@ class TestOnPostgreSQL:
             with transaction.atomic():
                 Schedule.objects.locked().get(pk=window.pk)
                 waiting.set()
-                assert free.wait(20)
+                assert free.wait(ENOUGH)
                 Booking.objects.filter(pk=first.pk).update(hold_expires_at=clock())
 
         def patient():
-            assert waiting.wait(20)
+            assert waiting.wait(ENOUGH)
             return f.hold(window, request_key=uuid4())
 
         def witness():
-            assert waiting.wait(20)
+            assert waiting.wait(ENOUGH)
             until_somebody_waits()
             free.set()
 

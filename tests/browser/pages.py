@@ -6,6 +6,7 @@ follow one rule. What is no page stands in `NO_PAGES` with the status that prove
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from fnmatch import fnmatch
 from functools import partial
 
@@ -21,6 +22,9 @@ from clinic.models import User
 from payments.money_queries import presets
 from payments.queries import payment_in_question
 from payments.sample.people import PASSWORD
+from schedules.localtime import stamp
+from tests import factories
+from tests.browser import people
 from tests.browser.scene import Scene
 
 PATIENT, RECEPTION, MANAGER = "patient@demo.clinic", "reception@demo.clinic", "manager@demo.clinic"
@@ -269,6 +273,12 @@ def as_list(scene: Scene) -> str:
     return f"{some_minutes(scene)}as=list"
 
 
+def some_sales(scene: Scene) -> str:
+    """Days in which services sold, too."""
+    assert scene.shared_minutes
+    return some_days(scene)
+
+
 def some_news(scene: Scene) -> str:
     """The front office was told of a booking, of a place that was lost, and of something to look at."""
     return f"?{scene.confirmed.pk}&{scene.overflow.pk}&{scene.review.pk}"
@@ -290,6 +300,20 @@ def removed_ones(scene: Scene) -> str:
 
 def of_doctor(scene: Scene) -> list[int]:
     return [scene.payout.doctor_id]
+
+
+def at_time(minutes: int) -> Callable[[Scene], str]:
+    """A service, so many minutes after its morning begins."""
+    return lambda scene: (
+        f"?service=acupuncture&start={stamp(scene.pool.starts_at + timedelta(minutes=minutes))}"
+    )
+
+
+def be_slower(page: Page, scene: Scene) -> None:
+    """Somebody takes the time while this patient types."""
+    people.say_who(page, "Gita Thapa")
+    factories.reserve(scene.pool, scene.massage, 120, factories.guest(name="Binod Lama"))
+    press("Hold my place")(page, scene)
 
 
 def booking(state: str, who: str = "", name: str = "booking") -> Stop:
@@ -348,7 +372,7 @@ STOPS = {
         Stop(name="admin:walk-in", who=RECEPTION),
         booking("walk_in", RECEPTION, "admin:walk-in-done"),
         Stop(name="admin:dashboard", who=MANAGER, query=some_minutes),
-        Stop(name="admin:dashboard-period", who=MANAGER, query=some_days),
+        Stop(name="admin:dashboard-period", who=MANAGER, query=some_sales),
         Stop(name="admin:money", who=MANAGER, query=some_days),
         Stop(name="admin:money-rows", who=MANAGER, query=rows_of("surplus")),
         booking("owing", RECEPTION, "admin:take-payment"),
@@ -491,6 +515,26 @@ MORE = {
     "book, by video": Stop(name="book", arguments=lambda scene: [scene.slots[9].pk]),
     "booking, at a time": booking("at_a_time"),
     "booking, by video": booking("by_video"),
+    "home, services found": Stop(name="home", query=lambda scene: "?q=physio"),
+    "service, of one doctor": Stop(name="service", arguments=lambda scene: [scene.pool and scene.massage.code]),
+    "service, of nobody soon": Stop(name="service", arguments=lambda scene: [scene.idle.code]),
+    "doctor, by the minute": Stop(name="doctor", arguments=lambda scene: [scene.pool.doctor.slug]),
+    "book, a service": Stop(name="book", arguments=lambda scene: [scene.pool.pk], query=at_time(40)),
+    "book, a service, taken": Stop(
+        name="book", arguments=lambda scene: [scene.pool.pk], query=at_time(80)
+    ),
+    "book, a service, slower": Stop(
+        name="book", arguments=lambda scene: [scene.pool.pk], query=at_time(120), then=be_slower
+    ),
+    "booking, a service": booking("by_the_minute"),
+    "booking, a service, lost": booking("by_the_minute_lost"),
+    "slip, a service": booking("by_the_minute", name="slip"),
+    "move, a service": booking("by_the_minute", name="move"),
+    "move, a service, where to": Stop(
+        name="move",
+        arguments=lambda scene: [scene.by_the_minute.public_id],
+        query=lambda scene: f"{at_time(20)(scene)}&date={scene.pool.date}&to={scene.pool.pk}",
+    ),
     "move, where to": Stop(
         name="move",
         arguments=lambda scene: [scene.at_a_time.public_id],

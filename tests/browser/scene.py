@@ -96,9 +96,40 @@ class Scene:
         return factories.paid(self.slots[10], factories.guest(name="Nitin Bose"))
 
     @cached_property
+    def massage(self) -> Service:
+        """Forty minutes, of which a doctor has a whole morning who sees others by number in the evening."""
+        doctor = factories.doctor(
+            name="Dr. Rina Shakya", slug="rina-shakya", specialty="Acupuncture", room="14"
+        )
+        factories.window(doctor=doctor, starts_in=factories.at_ten() + timedelta(hours=7), capacity=12)
+        return factories.service(doctor, code="acupuncture", name="Acupuncture", price_minor=90000)
+
+    @cached_property
+    def idle(self) -> Service:
+        """Nobody offers it."""
+        return factories.service(code="cupping", name="Cupping")
+
+    @cached_property
     def pool(self) -> Schedule:
-        """A morning whose minutes are shared by services."""
-        return factories.pool(doctor=self.doctor, starts_in=factories.at_ten(2))
+        """Tomorrow from ten to one; somebody has forty minutes in the middle."""
+        pool = factories.morning(doctor=self.massage.doctors.get())
+        factories.reserve(pool, self.massage, 80, factories.guest(name="Deepak Saud"))
+        return pool
+
+    @cached_property
+    def by_the_minute(self) -> Booking:
+        return self._paid(factories.reserve(self.pool, self.massage, 0, factories.guest(name="Rekha Oli")))
+
+    @cached_property
+    def by_the_minute_lost(self) -> Booking:
+        """Their time was up, somebody else took it, and then their money came."""
+        pool = factories.morning(days=2, doctor=self.pool.doctor)
+        booking = factories.reserve(pool, self.massage, 0, factories.guest(name="Arjun Sen"))
+        payment = factories.attempt(booking)
+        factories.lapse(booking)
+        factories.reserve(pool, self.massage, 20, factories.guest(name="Sunil Rai"))
+        factories.deliver(factories.capture_body(payment))
+        return booking
 
     # --- A booking in every state ---------------------------------------------------------
 
@@ -238,6 +269,11 @@ class Scene:
             key=uuid4(),
             actor=self.account(MANAGER),
         )
+
+    def _paid(self, booking: Booking) -> Booking:
+        factories.deliver(factories.capture_body(factories.attempt(booking)))
+        booking.refresh_from_db()
+        return booking
 
     def _called(self, name: str) -> Booking:
         booking = factories.paid(self.window, factories.guest(name=name))

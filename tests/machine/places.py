@@ -121,7 +121,6 @@ class Places(BothSides):
         if what == "rules":
             return self.change_rules(number % len(RULES))
         w = self.model.windows[window]
-        self.worker_expires()
         live = [booking for booking in w.bookings if booking.units or booking.status == "held"]
         booked = w.last or live
         if w.status == "cancelled" or (what == "withdraw" and booked):

@@ -150,6 +150,7 @@ HUNT = settings(
 )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("bug", sorted(LOOKED_FOR))
 def test_the_machine_finds(bug, monkeypatch, request):
     stories = []

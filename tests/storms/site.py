@@ -15,7 +15,7 @@ from subprocess import STDOUT, run
 import psycopg
 
 from tests.plugin import on_postgres
-from tests.services import postgres, postgres_binaries, start, stop
+from tests.services import memory, postgres, postgres_binaries, start, stop
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES, THREADS = 2, 4
@@ -70,7 +70,9 @@ def _on_server(server: str) -> Iterator[Callable[[str], str]]:
 
 def _in_folder(folder: Path) -> Callable[[str], str]:
     template = folder / "template.sqlite3"
-    migrate(f"sqlite:///{template}")
+    with tempfile.TemporaryDirectory(prefix="clinic-storm-", dir=memory()) as quick:
+        migrate(f"sqlite:///{quick}/template.sqlite3")
+        shutil.copy(f"{quick}/template.sqlite3", template)
 
     def fresh(name: str) -> str:
         return f"sqlite:///{shutil.copy(template, folder / f'{name}.sqlite3')}"

@@ -19,12 +19,6 @@ ITEMS = int(os.environ.get("KILLED_ITEMS", "50"))
 CONTROL_ITEMS = 50
 
 
-@pytest.fixture(scope="module")
-def database():
-    with site.databases() as fresh:
-        yield fresh
-
-
 def storm(url, *, items, planted=""):
     command = [sys.executable, "-m", "tests.storms", "killed", "--items", str(items), "--planted", planted]
     process = start(*command, cwd=site.ROOT, env=os.environ | {"DATABASE_URL": url}, stdout=PIPE, text=True)

@@ -58,12 +58,6 @@ def test_the_replay_finds_nothing_where_nothing_is_wrong():
     assert pool_replay.judge(told) == []
 
 
-@pytest.fixture(scope="module")
-def database():
-    with site.databases() as fresh:
-        yield fresh
-
-
 @pytest.fixture
 def storm(database):
     """Makes a storm of one round; what it came to is printed, and in a failure's output."""

@@ -22,15 +22,15 @@ PAYMENTS = int(os.environ.get("SOAK_PAYMENTS", "80"))
 
 
 @pytest.fixture(scope="module")
-def soak():
-    with site.databases() as fresh:
-        command = [sys.executable, "-m", "tests.storms", "soak", "--payments", str(PAYMENTS), "--plant"]
-        environment = os.environ | {"DATABASE_URL": fresh("soak")}
-        process = start(*command, cwd=site.ROOT, env=environment, stdout=PIPE, text=True)
-        try:
-            output, _ = process.communicate()
-        finally:
-            stop(process)
+def soak(database):
+    command = [sys.executable, "-m", "tests.storms", "soak", "--payments", str(PAYMENTS), "--plant"]
+    process = start(
+        *command, cwd=site.ROOT, env=os.environ | {"DATABASE_URL": database("soak")}, stdout=PIPE, text=True
+    )
+    try:
+        output, _ = process.communicate()
+    finally:
+        stop(process)
     print(f"\nsoak: {output}")  # noqa: T201
     assert process.returncode == 0
     return json.loads(output.splitlines()[-1])

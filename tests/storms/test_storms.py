@@ -15,15 +15,9 @@ from tests.services import start, stop
 from tests.storms import site
 
 pytestmark = pytest.mark.storm
-ROUNDS = int(os.environ.get("STORM_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("STORM_ROUNDS", "2"))
 CONTROL_ROUNDS = 3
 RACERS, PLACES = 50, 15
-
-
-@pytest.fixture(scope="module")
-def database():
-    with site.databases() as fresh:
-        yield fresh
 
 
 @pytest.fixture

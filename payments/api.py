@@ -18,7 +18,20 @@ from clinic.api_again import IdempotencyKey, once, unchanged, unchanged_too
 from clinic.api_auth import require, signed_in
 from clinic.api_key_models import Scope
 from clinic.api_lists import Cursor, Limit, page
-from clinic.api_schemas import SIGNED_IN, WRITES, Day, Id, Minor, Moment, PublicId, Whole, Wish, answers
+from clinic.api_schemas import (
+    SIGNED_IN,
+    WRITES,
+    Day,
+    Id,
+    Minor,
+    Moment,
+    PublicId,
+    Whole,
+    Wish,
+    answers,
+    lacking,
+    leads_to,
+)
 from clinic.errors import Refused
 from clinic.models import Patient
 from clinic.pages import client_address
@@ -39,6 +52,8 @@ READS = signed_in(Scope.APPOINTMENTS)
 router = Router(by_alias=True, auth=signed_in(Scope.BOOK))
 OwnId = Annotated[PublicId, Path(alias="id")]
 TAGS = ["appointments"]
+OF_ONE = "appointment", "pay", "confirm_payment", "cancel", "reschedule"
+"""The operations that an appointment's id leads to."""
 KEYS = UUID("b0e4a6c2-6d1c-4a53-9a0e-7f5a1f0d3b58")
 """The namespace in which an account's Idempotency-Keys become request keys."""
 
@@ -70,7 +85,12 @@ class StartWish(PayWish):
         return self
 
 
-@router.post("bookings/start", response=answers(201, StartedOut, *WRITES), tags=TAGS)
+@router.post(
+    "bookings/start",
+    response=answers(201, StartedOut, *WRITES),
+    tags=TAGS,
+    openapi_extra=leads_to(201, *OF_ONE, by="appointmentId"),
+)
 @once
 def start(request, wish: Annotated[StartWish, Body()], idempotency_key: IdempotencyKey):
     """Takes a place and opens the way to pay for it. What is free or covered is confirmed at once.
@@ -88,12 +108,17 @@ def start(request, wish: Annotated[StartWish, Body()], idempotency_key: Idempote
         minutes=wish.minutes,
         patient=person,
         price_minor=wish.price,
-        request_key=uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4(),
+        request_key=request_key(request, idempotency_key),
         booked_by=account,
         channel=Channel.API,
         consent_version=wish.consent_version,
     )
     return Answered(201, started_out(started))
+
+
+def request_key(request, idempotency_key: str | None) -> UUID:
+    """What a booking is known by, so that the same key of the same caller never books twice."""
+    return uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4()
 
 
 def limit(request) -> None:
@@ -118,7 +143,13 @@ def _person(account, patient_id: int | None) -> Patient:
 # --- Reading ------------------------------------------------------------------------------
 
 
-@router.get("appointments", response=answers(200, Appointments, 401, 403, 422, 429), tags=TAGS, auth=READS)
+@router.get(
+    "appointments",
+    response=answers(200, Appointments, 401, 403, 422, 429),
+    tags=TAGS,
+    auth=READS,
+    openapi_extra=leads_to(200, *OF_ONE, by="items/0/id"),
+)
 def list_appointments(
     request,
     doctor_id: Annotated[Id | None, Query(alias="doctorId")] = None,
@@ -152,10 +183,10 @@ def list_appointments(
 @unchanged
 def appointment(request, public_id: OwnId):
     """One of them, to be asked for again and again: with If-None-Match, 304 while nothing has changed."""
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))
 
 
-def _told(request, public_id: str) -> Appointment:
+def appointment_of(request, public_id: str) -> Appointment:
     """The one that the caller may read. Raises Http404."""
     rows = readable_by(request.auth.account).for_page()
     return appointment_queries.appointment(get_object_or_404(rows, public_id=public_id), timezone.now())
@@ -195,7 +226,7 @@ def confirm_payment(
 ):
     """A hint that it was paid: the gateway is asked now, and what it answers counts."""
     start_actions.confirm(_own(request, public_id), wish.gateway, wish.payment_id, wish.signature)
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))
 
 
 def _changeable(request, public_id: str) -> tuple[Booking, bool]:
@@ -214,8 +245,7 @@ def _changeable(request, public_id: str) -> tuple[Booking, bool]:
 def _reason(wish: Wish) -> str:
     """Why the desk does it. Raises Refused (422) where it does not say."""
     if not wish.reason:
-        said = _("Write why, in a few words.")
-        raise Refused("INVALID", said, status=422, fields={"reason": [said]})
+        raise lacking("reason", _("Write why, in a few words."))
     return wish.reason
 
 
@@ -245,7 +275,7 @@ def cancel(request, public_id: OwnId, wish: Annotated[CancelWish, Body()], idemp
     else:
         percent = 100 if wish.full_refund else None
         places.cancel(booking.pk, actor=actor, reason=_reason(wish), percent=percent)
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))
 
 
 class MoveWish(Wish):
@@ -262,4 +292,4 @@ def reschedule(request, public_id: OwnId, wish: Annotated[MoveWish, Body()], ide
     reason = "" if own else _reason(wish)
     to = {"to": wish.schedule_id, "start_at": wish.start_time}
     places.reschedule(booking.pk, **to, actor=actor, reason=reason, own=own)
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))

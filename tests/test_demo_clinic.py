@@ -132,4 +132,6 @@ def a_day_passes():
         window.date -= timedelta(days=1)
         window.clean()
         window.save()
+        timed = window.bookings.filter(start_at__isnull=False)
+        timed.update(start_at=F("start_at") - timedelta(days=1), end_at=F("end_at") - timedelta(days=1))
     WeeklyHours.objects.update(opened_until=F("opened_until") - timedelta(days=1))

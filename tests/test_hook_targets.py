@@ -19,11 +19,14 @@ from clinic.hook_models import new_secret
 from tests.receiver import receiving
 
 SECRET = new_secret()
-NOW = int(datetime.now(UTC).timestamp())
+
+
+def now() -> int:
+    return int(datetime.now(UTC).timestamp())
 
 
 def send(url):
-    return post(url, "msg_1", '{"type": "token.called"}', [SECRET], NOW)
+    return post(url, "msg_1", '{"type": "token.called"}', [SECRET], now())
 
 
 @pytest.fixture
@@ -202,6 +205,7 @@ def test_the_certificate_must_be_of_the_name_and_not_of_the_address(tls_receiver
 
 
 def test_it_signs_as_the_official_library_does():
-    when = datetime.fromtimestamp(NOW, UTC)
-    assert sign([SECRET], "msg_1", NOW, "{}") == Webhook(SECRET).sign("msg_1", when, "{}")
-    assert sign([SECRET, new_secret()], "msg_1", NOW, "ü").count("v1,") == 2
+    at = now()
+    when = datetime.fromtimestamp(at, UTC)
+    assert sign([SECRET], "msg_1", at, "{}") == Webhook(SECRET).sign("msg_1", when, "{}")
+    assert sign([SECRET, new_secret()], "msg_1", at, "ü").count("v1,") == 2

@@ -16,6 +16,7 @@ from payments.ledger_models import Receipt
 from payments.management.commands.check_invariants import violations
 from schedules.localtime import stamp
 from schedules.models import Schedule
+from schedules.states import Status
 from tests import factories as f
 
 pytestmark = pytest.mark.django_db
@@ -270,6 +271,41 @@ def test_a_service_has_no_place_in_a_window_of_numbers(client, service):
     answer = client.post(form_url(window, service, 0), form(service, price=window.fee_minor))
     assert answer.status_code == 409
     assert nothing_was_taken(window)
+
+
+def test_a_closed_morning_sells_nothing_and_says_so(client, pool, service):
+    Schedule.objects.filter(pk=pool.pk).update(status=Status.CLOSED)
+    assert times(client.get(service.get_absolute_url())) == []
+    assert "Closed to new bookings." in client.get(form_url(pool, service, 0)).content.decode()
+    assert client.post(form_url(pool, service, 0), form(service)).status_code == 409
+    assert nothing_was_taken(pool)
+
+
+def test_without_a_gateway_only_what_is_free_can_be_booked_here(client, settings, pool, service):
+    settings.PAYMENT_GATEWAYS = []
+    free = f.service(pool.doctor, price_minor=0)
+    for url in (service.get_absolute_url(), form_url(pool, service, 0)):
+        page = client.get(url).content.decode()
+        assert "paid online yet" in page and "Hold my place" not in page and f"/book/{pool.pk}/" not in page
+    answer = client.post(form_url(pool, free, 0), form(free))
+    assert answer["Location"] == f"/b/{Booking.objects.get().public_id}/"
+
+
+def test_an_account_books_for_its_family_at_the_services_price(client, pool, service):
+    account = f.user()
+    child = f.patient(account=account, relationship="child", name="Kabir Joshi")
+    client.force_login(account)
+    answer = client.get(form_url(pool, service, 0))
+    assert "Kabir Joshi" in answer.content.decode() and answer.context["offer"].common.price_minor == 40000
+    sent = form(service, patient=child.pk, **{f"price-{child.pk}": 40000})
+    assert client.post(form_url(pool, service, 0), sent).status_code == 303
+    assert Booking.objects.get().patient == child
+
+
+def test_who_gives_the_place_up_is_back_at_the_service(client, pool, service):
+    booking = f.reserve(pool, service, 0)
+    answer = client.post(f"/b/{booking.public_id}/give-up/")
+    assert answer["Location"] == service.get_absolute_url()
 
 
 def test_the_form_sends_six_statements_at_most(client, pool, service, django_assert_max_num_queries):

@@ -16,6 +16,7 @@ from clinic import money
 from clinic.membership_models import Plan, Rule
 from clinic.models import Doctor, Patient, User
 from payments.sample.services import add_services
+from schedules.states import Kind
 
 PASSWORD = "welcome-to-the-clinic"
 ACCOUNTS = {  # address: name, role
@@ -50,6 +51,12 @@ class Profile:
     """Services share the minutes of `hours`, each at a start of its own."""
     by_video: tuple = ()
     """Those of `hours` in which patients are seen by video."""
+
+    @property
+    def kind(self) -> Kind:
+        if self.by_minutes:
+            return Kind.POOL
+        return Kind.SLOT if self.slot_minutes else Kind.TOKEN
 
     @property
     def slug(self) -> str:

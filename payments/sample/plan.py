@@ -95,9 +95,8 @@ def _beside(wanted: Hours, now: datetime, known: list[Hours]) -> Hours | None:
 
 
 def behind(profile: Profile, now: datetime, known: list[Hours]) -> list[Hours]:
-    """Regular hours of the last days that are over, except where something stands; of those who see
-    patients in turn."""
-    if profile.slot_minutes or profile.by_minutes:
+    """Regular hours of the last days that are over, except where something stands; not of exact times."""
+    if profile.kind == Kind.SLOT:
         return []
     days = (now.date() - timedelta(days=n) for n in range(DAYS_BACK + 1))
     over = (hours for day in days for hours in regular(profile, day) if hours.ends <= now)
@@ -139,21 +138,16 @@ def add_leave(today: date) -> None:
 
 
 def add_week(doctor: Doctor, profile: Profile, today: date) -> None:
-    def places(hours: tuple[time, time]) -> int:
-        """Patients; of a pool all of its minutes."""
-        return Hours(today, *hours).minutes if profile.by_minutes else profile.capacity
-
-    kind = Kind.POOL if profile.by_minutes else Kind.SLOT if profile.slot_minutes else Kind.TOKEN
     WeeklyHours.objects.bulk_create(
         WeeklyHours(
             doctor=doctor,
             weekday=weekday,
             start_time=start,
             end_time=end,
-            kind=kind,
+            kind=profile.kind,
             slot_minutes=profile.slot_minutes or None,
             mode=Mode.VIDEO if (start, end) in profile.by_video else Mode.IN_PERSON,
-            capacity=1 if profile.slot_minutes else places((start, end)),
+            capacity=places(profile, Hours(today, start, end)),
             reserved_for_desk=profile.kept_for_desk,
             effective_from=today,
         )
@@ -162,13 +156,19 @@ def add_week(doctor: Doctor, profile: Profile, today: date) -> None:
     )
 
 
+def places(profile: Profile, hours: Hours) -> int:
+    """Patients of one window; of a pool all of its minutes."""
+    return {Kind.POOL: hours.minutes, Kind.SLOT: 1, Kind.TOKEN: profile.capacity}[profile.kind]
+
+
 def _window(doctor: Doctor, profile: Profile, hours: Hours) -> Schedule | None:
     window = Schedule(
         doctor=doctor,
         date=hours.day,
         start_time=hours.start,
         end_time=hours.end,
-        capacity=profile.capacity,
+        kind=profile.kind,
+        capacity=places(profile, hours),
         reserved_for_desk=profile.kept_for_desk,
         prefix=doctor.prefix,
         fee_minor=doctor.fee_minor,

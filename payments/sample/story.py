@@ -44,12 +44,12 @@ def tell(opened: list[Schedule], now: datetime, *, first_time: bool) -> None:
     played = play_today(now, patients)
     for window in opened:
         days = (window.starts_at - now) / timedelta(days=1)
-        if window.ends_at <= now:
+        if window.kind == Kind.POOL:
+            if days < 5:
+                play_minutes(window.pk, 4 - max(int(days), 0) // 2, patients, reception)
+        elif window.ends_at <= now:
             own, family = (family, []) if window.doctor.slug == "ananya-iyer" else ([], family)
             play_past(window.pk, 5 + window.pk % 3, chain(own, patients), reception)
-        elif window.kind == Kind.POOL:
-            if days < 5:
-                play_minutes(window.pk, 4 - int(days) // 2, patients, reception)
         elif days < 5 and window.pk not in played:
             booked = round(window.capacity * (5 - days) / 12) + window.pk % 3
             play_ahead(window.pk, min(booked, window.capacity), patients, reception)
@@ -201,18 +201,18 @@ def play_past(window_id: int, seats: int, patients: Iterator[Patient], reception
                 booking, Status.NO_SHOW, now=called, actor=reception, cause="did not come", ended_at=called
             )
             continue
-        steps.move(
-            booking, Status.CHECKED_IN, now=arrived, actor=reception, cause="arrived", checked_in_at=arrived
-        )
-        steps.move(
-            booking, Status.IN_CONSULTATION, now=called, actor=reception, cause="called", called_at=called
-        )
-        ended = called + each
-        steps.move(
-            booking, Status.COMPLETED, now=ended, actor=reception, cause="visit finished", ended_at=ended
-        )
+        see(booking, arrived, called, called + each, reception)
     window.now_serving, window.status = seats, Window.FINISHED
     window.save(update_fields=["now_serving", "status"])
+
+
+def see(booking: Booking, arrived: datetime, called: datetime, ended: datetime, reception: User) -> None:
+    """They came, were called, and left."""
+    steps.move(
+        booking, Status.CHECKED_IN, now=arrived, actor=reception, cause="arrived", checked_in_at=arrived
+    )
+    steps.move(booking, Status.IN_CONSULTATION, now=called, actor=reception, cause="called", called_at=called)
+    steps.move(booking, Status.COMPLETED, now=ended, actor=reception, cause="visit finished", ended_at=ended)
 
 
 @action
@@ -226,20 +226,26 @@ def play_ahead(window_id: int, seats: int, patients: Iterator[Patient], receptio
 
 @action
 def play_minutes(window_id: int, visits: int, patients: Iterator[Patient], reception: User) -> None:
-    """Those who booked a service at the desk on one of the last days, one after the other; but the
-    second came when that morning was still empty, and chose to sleep longer."""
+    """Services that were booked at the desk the day before, one after the other; but whoever came second
+    chose to sleep longer. Those whose time is over were seen."""
     window, now, _found = steps.lock_window(window_id)
     offered = cycle(Service.objects.offered().by(window.doctor).order_by("duration"))
-    booked, start = now - timedelta(hours=20), window.starts_at
+    booked, start = min(now, window.starts_at) - timedelta(hours=20), window.starts_at
     for number in range(visits):
         service, start = next(offered), start + timedelta(minutes=20 if number == 1 else 0)
         visit = {"service": service, "service_name": service.name, "minutes": service.minutes}
         visit |= {"start_at": start, "end_at": start + timedelta(minutes=service.minutes)}
         if visit["end_at"] > window.ends_at:
-            return
+            break
         at = booked + number * timedelta(minutes=7)
-        sell(window, next(patients), at, reception, Method.CASH, price_minor=service.price_minor, **visit)
-        start = visit["end_at"]
+        price = {"price_minor": service.price_minor}
+        booking = sell(window, next(patients), at, reception, Method.CASH, **price, **visit)
+        start = booking.end_at
+        if start <= now:
+            see(booking, booking.start_at - timedelta(minutes=5), booking.start_at, start, reception)
+    if window.ends_at <= now:
+        window.status = Window.FINISHED
+        window.save(update_fields=["status"])
 
 
 def sell(

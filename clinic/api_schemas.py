@@ -160,3 +160,20 @@ SIGNED_IN = 401, 403, 404, 422, 429
 WRITES = *SIGNED_IN, 409, 413
 ERASES = *SIGNED_IN, 409
 """Has no body."""
+
+
+def leads_to(
+    status: int, *operations: str, by: str = "", body: dict | None = None, **parameters: str
+) -> dict:
+    """For `openapi_extra=` of an operation: what may be called next with what it answered (OpenAPI's links).
+
+    `by` is the field that is the next one's `id`; `parameters` and `body` name theirs in the same way:
+    "items/0/id".
+    """
+    named = parameters | ({"id": by} if by else {})
+    link = {"parameters": _from_answer(named)} | ({"requestBody": _from_answer(body)} if body else {})
+    return {"responses": {status: {"links": {name: {"operationId": name} | link for name in operations}}}}
+
+
+def _from_answer(fields: dict[str, str]) -> dict[str, str]:
+    return {name: f"$response.body#/{where}" for name, where in fields.items()}

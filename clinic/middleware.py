@@ -4,6 +4,7 @@ import re
 from uuid import uuid4
 
 from django.utils.decorators import sync_only_middleware
+from django.utils.translation import gettext as _
 
 from clinic import health, logs, maintenance, pages
 from clinic.errors import Refused, is_busy
@@ -37,6 +38,19 @@ def probes(get_response):
 
     def middleware(request):
         return PROBES.get(request.path, get_response)(request)
+
+    return middleware
+
+
+@sync_only_middleware
+def readable_addresses(get_response):
+    """400 where an address has NUL in it: PostgreSQL stores no text with it, and fails when it is asked for one."""
+
+    def middleware(request):
+        if "\0" in request.path or "%00" in request.META["QUERY_STRING"]:
+            said = _("This address can’t be read.")
+            return pages.refused(request, Refused("MALFORMED", said, status=400))
+        return get_response(request)
 
     return middleware
 

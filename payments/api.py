@@ -30,6 +30,7 @@ from clinic.api_schemas import (
     Wish,
     answers,
     lacking,
+    leads_to,
 )
 from clinic.errors import Refused
 from clinic.models import Patient
@@ -51,6 +52,8 @@ READS = signed_in(Scope.APPOINTMENTS)
 router = Router(by_alias=True, auth=signed_in(Scope.BOOK))
 OwnId = Annotated[PublicId, Path(alias="id")]
 TAGS = ["appointments"]
+OF_ONE = "appointment", "pay", "confirm_payment", "cancel", "reschedule"
+"""The operations that an appointment's id leads to."""
 KEYS = UUID("b0e4a6c2-6d1c-4a53-9a0e-7f5a1f0d3b58")
 """The namespace in which an account's Idempotency-Keys become request keys."""
 
@@ -82,7 +85,12 @@ class StartWish(PayWish):
         return self
 
 
-@router.post("bookings/start", response=answers(201, StartedOut, *WRITES), tags=TAGS)
+@router.post(
+    "bookings/start",
+    response=answers(201, StartedOut, *WRITES),
+    tags=TAGS,
+    openapi_extra=leads_to(201, *OF_ONE, by="appointmentId"),
+)
 @once
 def start(request, wish: Annotated[StartWish, Body()], idempotency_key: IdempotencyKey):
     """Takes a place and opens the way to pay for it. What is free or covered is confirmed at once.
@@ -135,7 +143,13 @@ def _person(account, patient_id: int | None) -> Patient:
 # --- Reading ------------------------------------------------------------------------------
 
 
-@router.get("appointments", response=answers(200, Appointments, 401, 403, 422, 429), tags=TAGS, auth=READS)
+@router.get(
+    "appointments",
+    response=answers(200, Appointments, 401, 403, 422, 429),
+    tags=TAGS,
+    auth=READS,
+    openapi_extra=leads_to(200, *OF_ONE, by="items/0/id"),
+)
 def list_appointments(
     request,
     doctor_id: Annotated[Id | None, Query(alias="doctorId")] = None,

@@ -11,7 +11,7 @@ from ninja import Query, Router
 from pydantic import Field
 
 from clinic.api_again import public, unchanged_too
-from clinic.api_schemas import PUBLIC, Answer, Clock, Day, Id, Text, answers
+from clinic.api_schemas import PUBLIC, Answer, Clock, Day, Id, Text, answers, leads_to
 from clinic.models import Doctor, Service
 from schedules import availability_queries, queries
 from schedules.queries import Window
@@ -46,7 +46,12 @@ class Doctors(Answer):
     items: list[DoctorOut]
 
 
-@router.get("doctors", response=answers(200, Doctors, 422), tags=["directory"])
+@router.get(
+    "doctors",
+    response=answers(200, Doctors, 422),
+    tags=["directory"],
+    openapi_extra=leads_to(200, "windows", "slots", "pool", "services", doctorId="items/0/id"),
+)
 def doctors(request, q: Annotated[Text | None, Query(description="Words of a name or a specialty.")] = None):
     """Who receives patients, those who are free soonest first."""
     return Doctors(items=[_doctor(found) for found in queries.find(q or "", timezone.now())])
@@ -144,7 +149,10 @@ class Windows(Answer):
 
 
 @router.get(
-    "availability/windows", response=unchanged_too(answers(200, Windows, *PUBLIC)), tags=["availability"]
+    "availability/windows",
+    response=unchanged_too(answers(200, Windows, *PUBLIC)),
+    tags=["availability"],
+    openapi_extra=leads_to(200, "start", body={"scheduleId": "items/0/id"}),
 )
 @public
 def windows(request, doctor_id: DoctorId, date: Annotated[Day | None, Query()] = None):
@@ -213,7 +221,12 @@ class Slots(Answer):
     next_available_slot: Slot | None
 
 
-@router.get("availability/slots", response=unchanged_too(answers(200, Slots, *PUBLIC)), tags=["availability"])
+@router.get(
+    "availability/slots",
+    response=unchanged_too(answers(200, Slots, *PUBLIC)),
+    tags=["availability"],
+    openapi_extra=leads_to(200, "start", body={"scheduleId": "nextAvailableSlot/id"}),
+)
 @public
 def slots(request, doctor_id: DoctorId, days: Annotated[int, Query(ge=1, le=31)] = 14):
     """Exact times of one doctor from today on. `booked` is also what was closed by hand."""

@@ -182,7 +182,7 @@ def test_djangos_own_errors_are_in_our_shape(client, method, path):
     assert answer.status_code != 405 or answer["Allow"]
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "x", str(2**63), "9" * 5000, "1.5", "\0", ""])
+@pytest.mark.parametrize("number", ["0", "-1", "x", str(2**63), "9" * 5000, "1.5", ""])
 def test_a_number_that_no_row_has_is_refused(number):
     assert App().get("availability/windows", {"doctorId": number}).status_code == 422
 

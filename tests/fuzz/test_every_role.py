@@ -1,0 +1,84 @@
+"""schemathesis over the committed schema, as everybody who may call: what it finds is a bug (DESIGN §8).
+
+FUZZ_CASES=150 calls each operation so often, and as many scenarios of several: some 3,500 calls a role.
+Unless said, it is a few calls each, and only one role, which may do everything.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+schemathesis = pytest.importorskip("schemathesis")
+
+from schemathesis import engine  # noqa: E402
+
+from tests.fuzz import rules  # noqa: E402
+from tests.fuzz.clinic import ROLES  # noqa: E402
+
+SCHEMA = Path(settings.BASE_DIR, "docs", "openapi.json")
+OPERATIONS = [operation for path in json.loads(SCHEMA.read_text())["paths"].values() for operation in path]
+LONG = "FUZZ_CASES" in os.environ
+EACH = int(os.environ.get("FUZZ_CASES", 3))
+NOT_CHECKED = {
+    "positive_data_acceptance": {"enabled": False},  # a schema can't say which phone numbers there are
+}
+MOSTLY = 0.8
+"""So often a field is one that the clinic knows, so that calls get past the first question."""
+
+
+def configured(server, role) -> schemathesis.Config:
+    known = server.clinic.known(role)
+    words = {name: {"values": values} for name, values in known.items()}
+    where = {
+        f"{place}.{name}": {"dictionary": name, "probability": MOSTLY}
+        for name in known
+        for place in ("path", "query", "body")
+    }
+    return schemathesis.Config.from_dict(
+        {
+            "base-url": server.url,
+            "headers": server.clinic.headers[role],
+            "dictionaries": words,
+            "parameters": where,
+            "checks": NOT_CHECKED,
+            "continue-on-failure": True,
+            "generation": {
+                "max-examples": EACH,
+                "database": "none",
+                "no-shrink": True,
+                "with-security-parameters": False,
+            },
+            "phases": {"coverage": {"enabled": LONG}, "examples": {"enabled": LONG}},
+            "output": {"sanitization": {"enabled": False}},
+        }
+    )
+
+
+def found_by(schema) -> dict[object, str]:
+    """What went wrong, in words, each once."""
+    found = {}
+    for event in engine.from_schema(schema).execute():
+        if isinstance(event, engine.events.NonFatalError):
+            found[event.label] = str(event.value)
+        if isinstance(event, engine.events.ScenarioFinished):
+            for checks in event.recorder.checks.values():
+                for check in checks:
+                    if check.failure_info:
+                        failure = check.failure_info.failure
+                        key = check.name, failure.operation, failure.title
+                        found[key] = f"{failure.title}: {failure.message}\n{check.failure_info.code_sample}"
+    return found
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("role", ROLES if LONG else ["manager"])
+def test_no_call_breaks_it_or_changes_what_it_was_refused(server, role, pytestconfig):
+    watch = rules.watched(server.written)
+    found = found_by(schemathesis.openapi.from_path(SCHEMA, config=configured(server, role)))
+    if LONG:
+        pytestconfig.get_terminal_writer().line(f"\n{role}: {watch.told()}")
+    assert not found, "\n\n".join([*found.values(), server.site.end_of_log()])
+    assert len(watch.operations) == len(OPERATIONS)

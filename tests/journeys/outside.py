@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 OPENER = build_opener(ProxyHandler({}))
-PATIENCE = 60
+PATIENCE = 180
 """Seconds to wait for another process, on a machine that has much to do."""
 
 

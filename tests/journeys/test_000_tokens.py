@@ -75,8 +75,10 @@ def test_a_window_is_sold_out_and_every_number_is_given_once(clinic):
     slow = clinic.sign_up("Suresh Pal", "suresh.000@example.org")
     slow.post(f"{API}/patients", me | {"name": "Suresh Pal"}).must(201)
     theirs = slow.post(f"{API}/bookings/start", {"scheduleId": window["id"], "gateway": "stripe"}).must(201)
-    third = desk.post(f"{API}/admin/bookings/manual", walk_in | {"method": "esewa"}).must(201)
+    kiosk = clinic.kiosk("desk")
+    third = kiosk.post(f"{API}/admin/bookings/manual", walk_in | {"method": "esewa"}).must(201)
     assert third["queueNumber"] == 3
+    kiosk.get(f"{API}/admin/schedules").refuses(403, "SCOPE")
     full = free(everybody, ours)
     assert (full["remaining"], full["isBookable"], full["disabledReasonCode"]) == (0, False, "FULL")
     late = clinic.sign_up("Latika Sen", "latika.000@example.org")

@@ -4,7 +4,6 @@ from datetime import date
 from typing import Annotated
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from ninja import Body, Router
 from ninja.responses import Status
 from pydantic import Field
@@ -14,8 +13,7 @@ from bookings.family_forms import PersonForm
 from clinic.api_again import IdempotencyKey, once
 from clinic.api_auth import signed_in
 from clinic.api_key_models import Scope
-from clinic.api_schemas import WRITES, Answer, Day, Wish, answers, one_of, to_camel
-from clinic.errors import Refused
+from clinic.api_schemas import WRITES, Answer, Day, Wish, answers, invalid, one_of
 from clinic.models import Patient
 
 router = Router(by_alias=True, auth=signed_in(Scope.BOOK))
@@ -56,7 +54,7 @@ def add_patient(request, wish: Annotated[PatientWish, Body()], idempotency_key: 
     """Adds one of the family."""
     form = PersonForm(wish.model_dump(), people=_people(request))
     if not form.is_valid():
-        raise invalid(form)
+        raise invalid(form.errors)
     person = save_person(form.instance, account=request.auth.account)
     return Status(201, _patient(person, timezone.localdate()))
 
@@ -75,9 +73,3 @@ def _patient(person: Patient, today: date) -> PatientOut:
         age=person.age_on(today),
         sex=person.sex,
     )
-
-
-def invalid(form) -> Refused:
-    """What a form says of its fields, as the API says it."""
-    fields = {to_camel(name): [str(word) for word in words] for name, words in form.errors.items()}
-    return Refused("INVALID", _("Some of this is not as it should be."), status=422, fields=fields)

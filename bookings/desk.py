@@ -77,6 +77,29 @@ def no_show(booking_id: int, *, actor) -> Booking:
     return _to(booking_id, Status.NO_SHOW, OCCUPYING, actor, "did not come", "ended_at")
 
 
+def bring_to(booking_id: int, status: Status, *, actor) -> Booking:
+    """The button that leads to `status` from where the booking stands. It stands there already: nothing.
+
+    Raises Refused: MOVE where there is no such button, and what the others raise.
+    """
+    booking = Booking.objects.get(pk=booking_id)
+    if booking.status == status:
+        return booking
+    if status not in BUTTONS:
+        raise steps.immovable(booking)
+    press = call_back if (booking.status, status) == RECALLED else BUTTONS[status]
+    return press(booking_id, actor=actor)
+
+
+BUTTONS = {
+    Status.CONFIRMED: undo_check_in,
+    Status.CHECKED_IN: check_in,
+    Status.COMPLETED: complete,
+    Status.NO_SHOW: no_show,
+}
+RECALLED = Status.IN_CONSULTATION, Status.CHECKED_IN
+
+
 @action
 def _to(booking_id: int, status: Status, expected: tuple, actor, cause: str, stamp: str = "") -> Booking:
     """Moves a booking that is in one of the `expected` states. The table of moves is wider than a

@@ -15,8 +15,12 @@ from bookings.minutes_api import router as minutes
 from clinic.api_json import JSONRenderer, Malformed, StrictParser
 from clinic.api_middleware import problem
 from clinic.errors import BUSY, Refused, is_busy
+from clinic.service_api import router as catalogue
 from payments.api import router as payments
+from payments.desk_api import router as desk
+from payments.report_api import router as reports
 from schedules.api import router as schedules
+from schedules.windows_api import router as windows
 
 log = logging.getLogger("clinic")
 
@@ -36,7 +40,7 @@ api = ClinicAPI(
     renderer=JSONRenderer(),
     docs_decorator=csp_update({"img-src": ["data:"]}),  # Swagger's icons
 )
-for router in (schedules, minutes, bookings, payments):
+for router in (schedules, minutes, bookings, payments, windows, desk, catalogue, reports):
     api.add_router("", router)
 
 

@@ -109,8 +109,8 @@ def signed_in(scope: Scope) -> list[AuthBase]:
     return [MachineKey(scope), SessionToken(), BrowserSession()]
 
 
-def require(request, permission: str) -> None:
-    """Raises PermissionDenied (403) unless the account is staff with this permission."""
+def require(request, *permissions: str) -> None:
+    """Raises PermissionDenied (403) unless the account is staff with all of these permissions."""
     account = request.auth.account
-    if not (account.is_staff and account.has_perm(permission)):
+    if not (account.is_staff and account.has_perms(permissions)):
         raise PermissionDenied

@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from clinic.errors import Refused
+
 
 def _untitled(schema: dict) -> None:
     """Without "Doctorid" beside doctorId."""
@@ -93,6 +95,7 @@ Clock = Annotated[
     Field(pattern=r"^\d\d:\d\d$", description="On the clinic's clock."),
 ]
 """JSON Schema's own "time" has an offset, and a clinic's hours have none."""
+ClockTyped = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="On the clinic's clock.")]
 
 
 # --- Errors -------------------------------------------------------------------------------
@@ -138,10 +141,25 @@ def answers(status: int, shape, *errors: int) -> dict:
     return {status: shape} | {error: SHAPES.get(error, Problem) for error in sorted({*ALWAYS, *errors})}
 
 
+def invalid(errors: dict, **names: str) -> Refused:
+    """What a form or a model says of its fields, as the API says it (422). `names` are those that the API
+    calls otherwise; what is said of all of it stands under ""."""
+    names = {"__all__": ""} | names
+    fields = {names.get(name, to_camel(name)): [str(word) for word in said] for name, said in errors.items()}
+    return Refused("INVALID", _("Some of this is not as it should be."), status=422, fields=fields)
+
+
+def lacking(field: str, said: str) -> Refused:
+    """The same of one field, in these words."""
+    return Refused("INVALID", said, status=422, fields={field: [said]})
+
+
 PUBLIC = 404, 422
 SIGNED_IN = 401, 403, 404, 422, 429
 """What may meet whoever must sign in: 429 where a machine calls too often."""
 WRITES = *SIGNED_IN, 409, 413
+ERASES = *SIGNED_IN, 409
+"""Has no body."""
 
 
 def leads_to(

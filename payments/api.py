@@ -29,6 +29,7 @@ from clinic.api_schemas import (
     Whole,
     Wish,
     answers,
+    lacking,
     leads_to,
 )
 from clinic.errors import Refused
@@ -107,7 +108,7 @@ def start(request, wish: Annotated[StartWish, Body()], idempotency_key: Idempote
         minutes=wish.minutes,
         patient=person,
         price_minor=wish.price,
-        request_key=uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4(),
+        request_key=request_key(request, idempotency_key),
         booked_by=account,
         channel=Channel.API,
         consent_version=wish.consent_version,
@@ -121,6 +122,11 @@ def limit(request) -> None:
     if request.auth.key is None:
         throttle("booking-account", str(request.auth.account.pk))
         throttle("booking-address", client_address(request))
+
+
+def request_key(request, idempotency_key: str | None) -> UUID:
+    """What a booking is known by, so that the same key of the same caller never books twice."""
+    return uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4()
 
 
 def _person(account, patient_id: int | None) -> Patient:
@@ -177,10 +183,10 @@ def list_appointments(
 @unchanged
 def appointment(request, public_id: OwnId):
     """One of them, to be asked for again and again: with If-None-Match, 304 while nothing has changed."""
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))
 
 
-def _told(request, public_id: str) -> Appointment:
+def appointment_of(request, public_id: str) -> Appointment:
     """The one that the caller may read. Raises Http404."""
     rows = readable_by(request.auth.account).for_page()
     return appointment_queries.appointment(get_object_or_404(rows, public_id=public_id), timezone.now())
@@ -220,7 +226,7 @@ def confirm_payment(
 ):
     """A hint that it was paid: the gateway is asked now, and what it answers counts."""
     start_actions.confirm(_own(request, public_id), wish.gateway, wish.payment_id, wish.signature)
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))
 
 
 def _changeable(request, public_id: str) -> tuple[Booking, bool]:
@@ -239,8 +245,7 @@ def _changeable(request, public_id: str) -> tuple[Booking, bool]:
 def _reason(wish: Wish) -> str:
     """Why the desk does it. Raises Refused (422) where it does not say."""
     if not wish.reason:
-        said = _("Write why, in a few words.")
-        raise Refused("INVALID", said, status=422, fields={"reason": [said]})
+        raise lacking("reason", _("Write why, in a few words."))
     return wish.reason
 
 
@@ -270,7 +275,7 @@ def cancel(request, public_id: OwnId, wish: Annotated[CancelWish, Body()], idemp
     else:
         percent = 100 if wish.full_refund else None
         places.cancel(booking.pk, actor=actor, reason=_reason(wish), percent=percent)
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))
 
 
 class MoveWish(Wish):
@@ -287,4 +292,4 @@ def reschedule(request, public_id: OwnId, wish: Annotated[MoveWish, Body()], ide
     reason = "" if own else _reason(wish)
     to = {"to": wish.schedule_id, "start_at": wish.start_time}
     places.reschedule(booking.pk, **to, actor=actor, reason=reason, own=own)
-    return shown(_told(request, public_id))
+    return shown(appointment_of(request, public_id))

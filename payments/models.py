@@ -60,6 +60,10 @@ class PaymentQuerySet(BookedOnceQuerySet):
         rank = Case(*(When(status=status, then=rank) for rank, status in enumerate(TELLING)))
         return self.filter(status__in=TELLING).order_by(rank, "pk")
 
+    def spoken_of(self):
+        """What a person means who speaks of a booking's payment: the money that came, else the newest attempt."""
+        return self.order_by(Case(When(status=Status.CAPTURED, then=0), default=1), "-pk")
+
     def captured_on(self, day):
         """What was paid on one of the clinic's days."""
         return self.captured().filter(captured_at__date=day)

@@ -18,12 +18,10 @@ from clinic.pages import see_other
 from payments import gateways, override_actions
 from payments.decide_admin import DecidedAdmin, DecisionForm
 from payments.models import Payment
-from payments.states import Method, Status
+from payments.states import PAST_THE_GATEWAY, Status
 
 log = logging.getLogger("clinic")
 MAY = "payments.override_payment"
-PAST_THE_GATEWAY = (Method.ESEWA, Method.CARD)
-"""Cash is taken at the counter, where it goes into a drawer."""
 AT_GATEWAY = "gateway"
 
 

@@ -160,10 +160,11 @@ def report(days: Days, user, *, with_money: bool) -> Report:
 # --- Plain rows, for the API --------------------------------------------------------------
 
 
-def utilisation(days: Days, doctor=None) -> list[dict]:
+def utilisation(days: Days, doctor=None, user=None) -> list[dict]:
     """By day, doctor, part of the day and what is sold (seats or minutes): windows, used, held, free, total and
-    percent. One statement."""
-    windows = windows_in(days).filter(doctor=doctor) if doctor else windows_in(days)
+    percent; with `user` of what they see in admin. One statement."""
+    windows = windows_in(days, user)
+    windows = windows.filter(doctor=doctor) if doctor else windows
     return [
         {
             "date": row.day, "doctor_id": row.doctor_id, "doctor": row.doctor, "period": row.period,

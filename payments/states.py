@@ -105,6 +105,11 @@ class Method(TextChoices):
     CARD = "card", _("Card terminal")
 
 
+PAST_THE_GATEWAY = (Method.ESEWA, Method.CARD)
+"""How money may come for an attempt at a gateway without passing through it. Cash is taken at the counter,
+where it goes into a drawer."""
+
+
 class Verdict(TextChoices):
     """What becomes of one line of a bank's file."""
 

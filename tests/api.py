@@ -1,6 +1,7 @@
 """The API as an app calls it: with a session token, over JSON, and every answer against the schema."""
 
 import json
+import re
 from functools import cache
 
 from django.test import Client
@@ -28,11 +29,20 @@ class App:
         return self._checked(self.client.get(f"/api/v1/{path}", query, headers=self.headers | headers))
 
     def post(self, path, body=None, *, key=None, **headers):
-        """`body` is JSON, unless it is bytes already."""
         headers |= {"Idempotency-Key": key} if key else {}
+        return self._send(self.client.post, path, body, **headers)
+
+    def patch(self, path, body=None, **headers):
+        return self._send(self.client.patch, path, body, **headers)
+
+    def delete(self, path, **headers):
+        return self._checked(self.client.delete(f"/api/v1/{path}", headers=self.headers | headers))
+
+    def _send(self, how, path, body, **headers):
+        """`body` is JSON, unless it is bytes already."""
         raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
-        url, kind = f"/api/v1/{path}", headers.pop("content_type", "application/json")
-        return self._checked(self.client.post(url, raw, content_type=kind, headers=self.headers | headers))
+        kind = headers.pop("content_type", "application/json")
+        return self._checked(how(f"/api/v1/{path}", raw, content_type=kind, headers=self.headers | headers))
 
     def _checked(self, answer):
         assert answer["X-Request-Id"]
@@ -64,3 +74,13 @@ def token_of(account) -> str:
     client = Client()
     client.force_login(account)
     return client.session.session_key
+
+
+AROUND = re.compile(
+    r"^(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)|django_session|clinic_user|auth_perm|cacheentry"
+)
+
+
+def statements(sent) -> list[str]:
+    """What an operation itself asked the database, of a CaptureQueriesContext: not who calls, and no BEGIN."""
+    return [query["sql"] for query in sent if not AROUND.search(query["sql"])]

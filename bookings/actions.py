@@ -13,7 +13,7 @@ from bookings.minutes_queries import suggesting
 from bookings.minutes_steps import Wish, place_for, place_of, service_for
 from bookings.models import Booking
 from bookings.price_steps import gone, price_of
-from bookings.queries import TIMED, in_the_way_of, live_in_window
+from bookings.queries import in_the_way_of, live_in_window
 from bookings.refund_rules import percent_back, why_not_own
 from bookings.states import DESK_CHANNELS, LIVE, OCCUPYING, Channel, Status
 from bookings.steps import Guest
@@ -75,7 +75,7 @@ def _hold(
     digest = steps.digest(schedule_id, patient, price_minor, booked_by, *(wish.content if wish else ()))
     wanted = Q(request_key=request_key)
     if wish:
-        wanted |= TIMED
+        wanted |= wish.neighbours
     elif isinstance(patient, Patient):
         wanted |= live_in_window(patient.pk)
     schedule, now, bookings = steps.lock_window(schedule_id, wanted)

@@ -12,6 +12,7 @@ from django.shortcuts import get_list_or_404, get_object_or_404
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -19,13 +20,15 @@ from bookings import actions, closure_admin  # noqa: F401  (Django looks for adm
 from bookings.desk_queries import free_windows
 from bookings.desk_views import CANCELLABLE
 from bookings.models import Booking, BookingEvent
+from bookings.move_forms import MoveForm, MoveServiceForm
 from bookings.refund_rules import percent_back
+from bookings.service_queries import strip
 from bookings.states import Status
+from bookings.visit_queries import days_to_move_to
 from clinic import money
 from clinic.admin import ReadableAdmin, ReadableInline, Tool, spelled
 from clinic.adminsite import require
 from clinic.errors import Refused
-from schedules.models import Schedule
 
 TOKEN = re.compile(r"([a-z]{0,3})[ -]?(\d{1,5})", re.IGNORECASE)
 
@@ -67,28 +70,6 @@ class CancelForm(forms.Form):
     )
 
 
-class WindowChoice(forms.ModelChoiceField):
-    def label_from_instance(self, window):
-        left = ngettext("%(left)d left", "%(left)d left", window.left) % {"left": window.left}
-        return f"{formats.date_format(window.date, 'D j M')} · {window.hours} · {left}"
-
-
-class MoveForm(forms.Form):
-    """Where a visit goes: the free windows of the same doctor."""
-
-    to = WindowChoice(label=gettext_lazy("New time"), queryset=Schedule.objects.none(), empty_label=None)
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=150,
-        help_text=gettext_lazy("It is kept with the booking."),
-        error_messages={"required": gettext_lazy("Write why, in a few words.")},
-    )
-
-    def __init__(self, *args, booking, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["to"].queryset = free_windows(booking.schedule, timezone.now())
-
-
 def goes_back(booking, percent):
     """How much of the price that is; a refund by hand before may leave less."""
     if not booking.charged_minor or percent is None:
@@ -121,7 +102,7 @@ class EventInline(ReadableInline):
 
 @admin.register(Booking)
 class BookingAdmin(ReadableAdmin):
-    list_display = ["token", "patient", "phone", "when", "doctor", "status", "price", "channel"]
+    list_display = ["token", "patient", "phone", "when", "what", "doctor", "status", "price", "channel"]
     list_display_links = ["token", "patient"]
     list_filter = [DayFilter, "status", "schedule__doctor", "channel"]
     list_select_related = ["schedule__doctor", "patient"]
@@ -138,7 +119,20 @@ class BookingAdmin(ReadableAdmin):
     fieldsets = [
         (
             None,
-            {"fields": ["patient", "phone", "schedule", "token", "status", "channel", "price", "due", "off"]},
+            {
+                "fields": [
+                    "patient",
+                    "phone",
+                    "schedule",
+                    "token",
+                    "what",
+                    "status",
+                    "channel",
+                    "price",
+                    "due",
+                    "off",
+                ]
+            },
         ),
         (
             gettext_lazy("Times"),
@@ -178,7 +172,14 @@ class BookingAdmin(ReadableAdmin):
 
     @admin.display(description=gettext_lazy("when"), ordering="schedule__starts_at")
     def when(self, booking):
-        return f"{formats.date_format(booking.schedule.date, 'D j M')}, {booking.schedule.hours}"
+        hours = booking.schedule.hours
+        if booking.start_at:
+            hours = f"{localtime(booking.start_at):%H:%M}–{localtime(booking.end_at):%H:%M}"
+        return f"{formats.date_format(booking.schedule.date, 'D j M')}, {hours}"
+
+    @admin.display(description=gettext_lazy("service"), ordering="service_name", empty_value="–")
+    def what(self, booking):
+        return booking.service_line or None
 
     @admin.display(description=gettext_lazy("doctor"), ordering="schedule__doctor__name")
     def doctor(self, booking):
@@ -228,18 +229,14 @@ class BookingAdmin(ReadableAdmin):
         asked, back = request.GET.get("booking", ""), self.came_from(request)
         mine = self.get_queryset(request).select_related("schedule__doctor", "patient")
         booking = get_object_or_404(mine, pk=asked if asked.isdecimal() else 0)
-        form = MoveForm(request.POST if request.method == "POST" else None, booking=booking)
+        form, days = self.move_form(request, booking)
         text = _("%(who)s: %(visit)s. What was paid moves along.")
-        if not form.fields["to"].queryset.exists():
+        if form.is_empty and not any(day.first for day in days):
             text = _("%(who)s: %(visit)s. This doctor has no free time in the next two weeks.")
         if form.is_valid():
+            reason = form.cleaned_data["reason"]
             try:
-                moved = actions.reschedule(
-                    booking.pk,
-                    form.cleaned_data["to"].pk,
-                    actor=request.user,
-                    reason=form.cleaned_data["reason"],
-                )
+                moved = actions.reschedule(booking.pk, **form.target(), actor=request.user, reason=reason)
             except Refused as refusal:
                 form.add_error("to", refusal.message)
             else:
@@ -248,7 +245,21 @@ class BookingAdmin(ReadableAdmin):
         return self.ask(
             request, form, back=back, submit=_("Move"), title=_("Move this visit?"),
             text=text % {"who": booking.patient.name, "visit": booking},
+            template="admin/move.html", days=days,
         )  # fmt: skip
+
+    def move_form(self, request, booking):
+        """The doctor's free windows; of a service the starts of a day (?date=) at which it fits, and the days
+        to choose from."""
+        typed, now = request.POST if request.method == "POST" else None, timezone.now()
+        if not booking.service_id:
+            return MoveForm(typed, windows=free_windows(booking.schedule, now)), []
+        found = days_to_move_to(booking, now, request.GET.get("date", ""), at_desk=True)
+        address = {name: request.GET[name] for name in ("booking", "back") if name in request.GET}
+        days = strip(found, booking.minutes, lambda day: f"?{urlencode(address | {'date': day})}")
+        chosen = next(day for day in days if day.selected)
+        form = MoveServiceForm(typed, day=chosen.day, minutes=booking.minutes, but=booking.start_at)
+        return form, [day for day in days if day.pools]
 
     @admin.action(description=gettext_lazy("Cancel, with a reason"), permissions=["desk"])
     def cancel_selected(self, request, queryset):

@@ -109,7 +109,7 @@ class Row:
         if self.may_take_money and booking.to_collect_minor:
             counter = reverse("admin:take-payment", args=[booking.public_id])
             found.append(Button(_("Take payment"), counter, main=not booking.owes, href=True))
-        if booking.status == Status.CONFIRMED and not booking.service_id:
+        if booking.status == Status.CONFIRMED:
             query = urlencode({"booking": booking.pk, "back": desk_url(booking.schedule_id)})
             found.append(Button(_("Move"), f"{reverse('admin:bookings_booking_move')}?{query}", href=True))
         if booking.status in CANCELLABLE:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from bookings import minutes_rules as rules
@@ -11,6 +12,7 @@ from bookings import steps
 from bookings.minutes_queries import why_not
 from bookings.minutes_rules import Span, span
 from bookings.models import Booking
+from bookings.queries import TIMED
 from bookings.states import Channel
 from clinic.errors import Refused
 from clinic.models import Service
@@ -26,6 +28,18 @@ class Wish:
     service_id: int
     start_at: datetime | None = None
     minutes: int | None = None
+
+    @property
+    def neighbours(self) -> Q:
+        """For `read_under_lock`: whose time decides about this one. Where the page said when and how long,
+        those who have a minute of it or end as it begins; else everybody with a time in the window."""
+        if self.start_at is None or self.minutes is None:
+            return TIMED
+        try:
+            wanted = span(self.start_at, self.minutes)
+        except OverflowError:  # the end of time, which place_for refuses
+            return TIMED
+        return TIMED & Q(start_at__lt=wanted.end, end_at__gte=wanted.start)
 
     @property
     def content(self) -> tuple:

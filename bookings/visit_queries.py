@@ -152,10 +152,12 @@ def instead_of(visit: Visit, starts: list[Start] | None = None) -> list[Instead]
 # --- Moving -------------------------------------------------------------------------------
 
 
-def days_to_move_to(booking: Booking, now: datetime, wanted: str) -> list[ServiceDay]:
+def days_to_move_to(
+    booking: Booking, now: datetime, wanted: str, *, at_desk: bool = False
+) -> list[ServiceDay]:
     """The doctor's next 14 days for a visit as it was sold; its own time counts as free. Two statements."""
     today = timezone.localdate(now)
-    found = pools(now, today, last_day(today), doctor=booking.schedule.doctor)
+    found = pools(now, today, last_day(today), doctor=booking.schedule.doctor, at_desk=at_desk)
     for pool in found:
         if pool.schedule.pk == booking.schedule_id:
             pool.taken.remove(Span(booking.start_at, booking.end_at))

@@ -79,13 +79,15 @@ class ToolsAdmin(admin.ModelAdmin):
             context |= {"tools": self.tools(request, obj), "title": str(obj), "subtitle": None}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    def ask(self, request, form, *, title, submit, back, text="", danger=False):
-        """A page of its own with one small form and one button."""
+    def ask(
+        self, request, form, *, title, submit, back, text="", danger=False, template="admin/ask.html", **more
+    ):
+        """A page of its own with one small form and one button; `more` is for a `template` that adds to it."""
         context = self.admin_site.each_context(request) | {
             "opts": self.opts, "form": form, "title": title, "text": text,
-            "submit": submit, "back": back, "danger": danger,
+            "submit": submit, "back": back, "danger": danger, **more,
         }  # fmt: skip
-        return TemplateResponse(request, "admin/ask.html", context)
+        return TemplateResponse(request, template, context)
 
 
 class ReadableAdmin(ToolsAdmin):

@@ -116,17 +116,17 @@ def start(request, wish: Annotated[StartWish, Body()], idempotency_key: Idempote
     return Answered(201, started_out(started))
 
 
+def request_key(request, idempotency_key: str | None) -> UUID:
+    """What a booking is known by, so that the same key of the same caller never books twice."""
+    return uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4()
+
+
 def limit(request) -> None:
     """Counts one more booking of this account and address. Raises Refused (429). A machine books for many
     from one address: its key has a limit of its own."""
     if request.auth.key is None:
         throttle("booking-account", str(request.auth.account.pk))
         throttle("booking-address", client_address(request))
-
-
-def request_key(request, idempotency_key: str | None) -> UUID:
-    """What a booking is known by, so that the same key of the same caller never books twice."""
-    return uuid5(KEYS, f"{request.auth.name} {idempotency_key}") if idempotency_key else uuid4()
 
 
 def _person(account, patient_id: int | None) -> Patient:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bookings.desk_queries import in_question
+from bookings.menu_queries import menu
 from bookings.models import Booking
 from clinic.adminsite import Tile
 from clinic.errors import Refused
@@ -20,22 +21,26 @@ from clinic.pages import see_other
 from payments.counter import walk_in
 from payments.counter_forms import WalkInForm
 from schedules.models import Schedule
+from schedules.states import Kind
 
 may_take_money = permission_required("payments.take_payment", raise_exception=True)
 
 
 def form_for(request, data=None, **initial) -> WalkInForm:
-    """The form over today's windows: the one in question now is chosen unless `initial` says."""
+    """The form over today's windows and services: the window in question now is chosen unless `initial`
+    says."""
     now = timezone.now()
     windows = Schedule.objects.at_desk(timezone.localdate(now)).with_left(now).select_related("doctor")
     wanted = str((data or initial).get("schedule", ""))[:18]
     windows = windows.without_gone_times(now, but=int(wanted) if wanted.isdecimal() else None)
     windows = list(windows.order_by("starts_at", "doctor__name"))
-    meant = in_question(windows, now)
+    visits = [window for window in windows if not window.has_minutes]
+    meant = in_question(visits or windows, now)  # of a service nobody could say which one
     return WalkInForm(
         data,
         initial={"schedule": meant and meant.pk} | initial,
         windows=windows,
+        menu=menu(now) if any(window.has_minutes for window in windows) else [],
         may_add_place=request.user.has_perm("schedules.overbook"),
     )
 
@@ -56,20 +61,13 @@ def sell(request):
     """The form; posted, it sells the next number and goes on to the slip."""
     form = form_for(request, request.POST or None, **wished(request.GET))
     if form.is_valid():
-        fields = form.cleaned_data
         try:
-            booking = walk_in(
-                schedule_id=fields["schedule"].pk,
-                who=fields["who"],
-                method=fields["method"],
-                actor=request.user,
-                request_key=fields["request_key"],
-                extra_place=fields["extra_place"],
-                shown=fields["price"],
-            )
+            booking = walk_in(**form.sale(), actor=request.user)
             return see_other("admin:walk-in-done", booking.public_id)
         except Refused as refusal:
             form.refuse(refusal)
+            if form.item:
+                form.offer(menu(timezone.now()))
     return show(request, form)
 
 
@@ -102,6 +100,7 @@ PAGES = [
 def count_left(request):
     now = timezone.now()
     windows = Schedule.objects.at_desk(timezone.localdate(now)).with_left(now).filter(ends_at__gt=now)
+    windows = windows.exclude(kind=Kind.POOL)  # what is left of those are minutes
     return str(max(windows.aggregate(places=Sum("left"))["places"] or 0, 0)), _("places left today")
 
 

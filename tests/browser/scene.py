@@ -319,6 +319,23 @@ class Scene:
         factories.reserve(pool, peel, 120, factories.guest(name="Dipa Sen"))
         return pool
 
+    @cached_property
+    def facial(self) -> Service:
+        assert self.shared_minutes
+        return Service.objects.get(code="facial")
+
+    @cached_property
+    def service_walk_in(self) -> Booking:
+        """A service sold at the desk, at the first time that fits."""
+        return counter.walk_in(
+            schedule_id=self.shared_minutes.pk,
+            who=factories.guest(name="Pasang Dolma", phone="+919820067891"),
+            method=Method.CASH,
+            actor=self.reception,
+            request_key=uuid4(),
+            service_id=self.facial.pk,
+        )
+
     # --- What else a page may need --------------------------------------------------------
 
     @cached_property

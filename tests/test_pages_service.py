@@ -4,6 +4,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from icalendar import Calendar
 
@@ -264,6 +266,30 @@ def test_another_doctors_service_is_refused(client, pool):
     other = f.service(f.doctor())
     assert client.post(form_url(pool, other, 0), form(other)).status_code == 409
     assert nothing_was_taken(pool)
+
+
+def test_a_service_that_the_doctor_gave_up_has_no_form_and_no_other_time_with_them(client, pool, service):
+    service.doctors.set([f.doctor()])
+    url = form_url(pool, service, 0)
+    for answer in (client.get(url), client.post(url, form(service))):
+        page = answer.content.decode()
+        assert "This service can&#x27;t be booked here" in page and "Hold my place" not in page
+        assert f"/book/{pool.pk}/" not in page and service.get_absolute_url() in page
+    assert nothing_was_taken(pool)
+
+
+def test_a_start_long_ago_reads_nothing_of_the_past(client, pool, service):
+    past = f.morning(days=-7, doctor=pool.doctor)
+    with CaptureQueriesContext(connection) as sent:
+        answer = client.get(f"/book/{pool.pk}/?service={service.code}&start=0100-01-01T00:00")
+    assert answer.context["nearest"][0].starts_at == pool.starts_at
+    days = [query["sql"] for query in sent if "BETWEEN" in query["sql"]]
+    assert days and not any(str(past.date) in sql or "0100-01-01" in sql for sql in days)
+
+
+def test_a_start_in_a_far_year_offers_what_is_near_the_window(client, pool, service):
+    answer = client.get(f"/book/{pool.pk}/?service={service.code}&start=9000-01-01T00:00")
+    assert answer.context["nearest"][0].starts_at == at(pool, 140)
 
 
 def test_a_service_has_no_place_in_a_window_of_numbers(client, service):

@@ -168,12 +168,16 @@ def instead_of(visit: Visit, starts: list[Start] | None = None) -> list[Instead]
 def days_to_move_to(
     booking: Booking, now: datetime, wanted: str, *, at_desk: bool = False
 ) -> list[ServiceDay]:
-    """The doctor's next 14 days for a visit as it was sold; its own time counts as free. Two statements."""
+    """The doctor's next 14 days for a visit as it was sold; its own time counts as free. Patients are
+    offered no other way of being seen than they chose. Two statements."""
     today = timezone.localdate(now)
     found = pools(now, today, last_day(today), doctor=booking.schedule.doctor, at_desk=at_desk)
+    if not at_desk:
+        found = [pool for pool in found if pool.schedule.mode == booking.mode]
+    own = Span(booking.start_at, booking.end_at)
     for pool in found:
         if pool.schedule.pk == booking.schedule_id:
-            pool.taken.remove(Span(booking.start_at, booking.end_at))
+            pool.taken = [span for span in pool.taken if span != own]
     return days_with(found, booking.minutes, now, wanted)
 
 

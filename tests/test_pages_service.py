@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from icalendar import Calendar
 
+from bookings import actions
 from bookings.models import Booking
 from bookings.notice_words import words
 from clinic.models import Patient, ServiceCategory
@@ -18,7 +19,7 @@ from payments.ledger_models import Receipt
 from payments.management.commands.check_invariants import violations
 from schedules.localtime import stamp
 from schedules.models import Schedule
-from schedules.states import Status
+from schedules.states import Mode, Status
 from tests import factories as f
 
 pytestmark = pytest.mark.django_db
@@ -401,3 +402,40 @@ def test_a_move_to_a_time_that_is_taken_changes_nothing(client, booking, pool, s
     assert client.post(f"{booking.get_absolute_url()}move/", query).status_code == 409
     booking.refresh_from_db()
     assert booking.start_at == at(pool, 20)
+
+
+def test_a_visit_that_is_gone_has_a_page_that_says_it_does_not_move(client, booking):
+    page = f"{booking.get_absolute_url()}move/"
+    actions.cancel(booking.pk, reason="ill")
+    assert client.get(page).context["why_not"]
+    client.force_login(f.staff("Manager"))
+    assert client.get("/admin/bookings/booking/move/", {"booking": booking.pk}).status_code == 200
+
+
+def test_a_hold_that_lapsed_has_a_page_that_says_it_does_not_move(client, pool, service):
+    held = f.reserve(pool, service, 20)
+    f.lapse(held)
+    assert client.get(f"{held.get_absolute_url()}move/").context["why_not"]
+
+
+def test_a_visit_at_the_clinic_is_offered_no_video(client, booking, pool):
+    video = f.morning(days=2, doctor=pool.doctor, mode=Mode.VIDEO)
+    page = f"{booking.get_absolute_url()}move/"
+    query = {"date": video.date, "to": video.pk, "start": stamp(at(video, 0))}
+    answer = client.get(page, query)
+    assert times(answer) == [] and answer.context["target"] is None
+    answer = client.post(page, query)
+    assert answer.status_code == 409 and "stays at the clinic" in answer.content.decode()
+    booking.refresh_from_db()
+    assert booking.schedule == pool and Schedule.objects.get(pk=video.pk).taken == 0
+
+
+@pytest.mark.parametrize("start", ["", "soon"])
+def test_a_move_to_no_time_asks_again_and_changes_nothing(client, booking, pool, start):
+    other = f.morning(days=2, doctor=pool.doctor)
+    answer = client.post(f"{booking.get_absolute_url()}move/", {"to": other.pk, "start": start})
+    assert answer.status_code == 200 and "Choose another time" in answer.content.decode()
+    booking.refresh_from_db()
+    assert (booking.schedule, booking.start_at) == (pool, at(pool, 20)) and Schedule.objects.get(
+        pk=other.pk
+    ).taken == 0

@@ -140,7 +140,7 @@ def test_a_service_that_never_was_is_no_page(client):
     assert client.get("/services/never-was/").status_code == 404
 
 
-NONSENSE = ["", "\x00", "9999-12-31T23:59", "0001-01-01T00:00", "2026-02-30T10:00", "10:00", "٢", "x" * 3000]
+NONSENSE = ["", "9999-12-31T23:59", "0001-01-01T00:00", "2026-02-30T10:00", "10:00", "٢", "x" * 3000]
 
 
 @pytest.mark.parametrize("said", NONSENSE)

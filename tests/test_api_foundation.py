@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from bookings import family_actions
 from clinic import idempotency_sweeps
+from clinic.errors import Refused
+from clinic.idempotency_actions import claim, keep, release
 from clinic.idempotency_models import StoredAnswer
 from clinic.models import Patient
 from tests import factories
@@ -298,6 +300,48 @@ def test_a_key_whose_process_was_killed_is_taken_over(app):
     StoredAnswer.objects.update(code=None, claimed_at=timezone.now() - timedelta(minutes=3))
     assert app.post("patients", WISH | {"relationship": "child"}, key="k1").status_code == 201
     assert StoredAnswer.objects.get().code == 201
+
+
+def test_an_answer_that_cannot_be_kept_is_given_all_the_same(app, monkeypatch, caplog):
+    """The person is there: a 503 would say that nothing was done."""
+    monkeypatch.setattr("clinic.idempotency_actions.keep", locked)
+    with caplog.at_level(logging.ERROR, logger="clinic"):
+        answer = app.post("patients", WISH, key="k1")
+    assert (answer.status_code, answer.json()["id"]) == (201, Patient.objects.get().pk)
+    assert [line.message for line in caplog.records] == ["answer-not-kept"]
+
+
+@pytest.fixture
+def outlived():
+    """A claim whose request takes longer than its lease, and the one that took it over."""
+    slow = claim("them", "k1", "same")
+    StoredAnswer.objects.update(claimed_at=timezone.now() - timedelta(minutes=3))
+    slow.refresh_from_db()
+    return slow, claim("them", "k1", "same")
+
+
+def test_who_outlived_its_lease_does_not_release_its_successors_claim(outlived):
+    slow, successor = outlived
+    release(slow)
+    keep(successor, 201, '{"id": 2}')
+    assert StoredAnswer.objects.get().body == '{"id": 2}'
+    assert claim("them", "k1", "same").code == 201
+
+
+def test_nor_does_its_answer_stand_for_the_successors(outlived):
+    slow, successor = outlived
+    keep(slow, 201, '{"id": 1}')
+    with pytest.raises(Refused) as refusal:
+        claim("them", "k1", "same")
+    assert refusal.value.code == "IN_PROGRESS"
+    keep(successor, 201, '{"id": 2}')
+    assert StoredAnswer.objects.get().body == '{"id": 2}'
+
+
+def test_a_successor_that_was_refused_frees_its_own_claim(outlived):
+    _slow, successor = outlived
+    release(successor)
+    assert not StoredAnswer.objects.exists()
 
 
 def test_after_a_day_it_is_forgotten(app):

@@ -6,11 +6,14 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from bookings import family_actions
 from clinic import idempotency_sweeps
+from clinic.api_json import JSON
+from clinic.api_middleware import as_json
 from clinic.errors import Refused
 from clinic.idempotency_actions import claim, keep, release
 from clinic.idempotency_models import StoredAnswer
@@ -182,6 +185,36 @@ def test_djangos_own_errors_are_in_our_shape(client, method, path):
     assert answer.status_code in (404, 405)
     assert sorted(answer.json()) == ["code", "message"]
     assert answer.status_code != 405 or answer["Allow"]
+
+
+def test_djangos_own_errors_keep_the_headers_that_protect(client):
+    page, here = client.get("/nothing/"), client.get("/api/v1/nothing")
+    for name in ("X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy"):
+        assert here[name] == page[name], name
+    assert "script-src 'self'" in here["Content-Security-Policy"]
+    assert "Content-Length" not in here or int(here["Content-Length"]) == len(here.content)
+
+
+def test_an_error_that_was_a_page_is_changed_in_place():
+    page = HttpResponse("<p>No</p>", status=405, headers={"Allow": "GET", "ETag": '"1"', "Content-Length": 9})
+    page.set_cookie("kept", "1")
+    as_json(page)
+    assert json.loads(page.content)["code"] == "METHOD_NOT_ALLOWED"
+    assert (page["Content-Type"], page["Allow"], "kept" in page.cookies) == (JSON, "GET", True)
+    assert "ETag" not in page and "Content-Length" not in page
+
+
+@pytest.mark.parametrize("path", ["/_allauth/nothing", "/_allauth/app/v1/nothing/", "/_allauth/%00"])
+def test_so_they_are_where_one_signs_in(client, path):
+    answer = client.get(path)
+    assert answer.status_code == (400 if "%00" in path else 404)
+    assert sorted(answer.json()) == ["code", "message"] and "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_api_without_its_slash_is_not_found_and_redirects_nobody(client, method):
+    answer = getattr(client, method)("/api/v1")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", str(2**63), "9" * 5000, "1.5", ""])

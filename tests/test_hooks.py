@@ -349,6 +349,39 @@ def test_a_manager_changes_events_and_switches_it_off(client, manager, lab):
     assert (lab.events, lab.is_active, lab.secret) == (["token.called"], False, before)
 
 
+def test_one_whose_other_side_has_gone_can_still_be_switched_off(client, manager):
+    gone = f.hook("https://gone.invalid/hooks")
+    url = reverse("admin:clinic_hook_change", args=[gone.pk])
+    typed = {"name": gone.name, "url": gone.url, "events": gone.events}
+    assert client.post(url, typed).status_code == 302
+    gone.refresh_from_db()
+    assert not gone.is_active
+
+
+def test_nor_does_it_get_another_address_that_nobody_knows(client, manager, lab):
+    url = reverse("admin:clinic_hook_change", args=[lab.pk])
+    typed = {"name": lab.name, "url": "https://gone.invalid/", "events": lab.events}
+    assert "Nobody knows this name" in client.post(url, typed).content.decode()
+    assert Hook.objects.get().url == lab.url
+
+
+def test_an_address_in_any_alphabet_is_one_that_messages_reach(client, manager, receiver):
+    address = receiver.url.replace("/hooks?", "/häkchen/%20?für=uns&")
+    typed = {"name": "Laboratory", "url": address, "events": [*EVENTS.values()]}
+    client.post(reverse("admin:clinic_hook_add"), typed)
+    assert "/h%C3%A4kchen/%20?f%C3%BCr=uns&from=clinic" in Hook.objects.get().url
+    f.paid(f.window())
+    work()
+    assert Delivery.objects.get().status == State.SENT and len(receiver.requests) == 1
+
+
+def test_a_name_in_any_alphabet_is_asked_for_as_it_is_typed(client, manager, monkeypatch):
+    monkeypatch.setattr(hook_channels, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "", ("93.184.215.14", 443))])
+    typed = {"name": "Laboratory", "url": "https://läb.example/hooks", "events": ["token.called"]}
+    client.post(reverse("admin:clinic_hook_add"), typed)
+    assert Hook.objects.get().url == "https://läb.example/hooks"
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

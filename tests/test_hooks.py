@@ -16,8 +16,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from bookings import actions, desk
 from clinic import hook_channels
 from clinic.hook_actions import LATER, OLD_SECRET, change_secret, deliver, send_again
-from clinic.hook_models import EVENTS, Delivery, DeliveryQuerySet, Hook
-from clinic.hook_sweeps import deliver_hooks
+from clinic.hook_models import EVENTS, KEPT, Delivery, DeliveryQuerySet, Hook
+from clinic.hook_sweeps import deliver_hooks, forget_deliveries
 from clinic.models import ReviewItem
 from clinic.notice_models import KINDS, WAITING, Channel, Notice, State
 from clinic.notice_sweeps import send_notices
@@ -273,6 +273,32 @@ def test_two_workers_that_do_not_look_whether_they_got_it_send_it_twice(receiver
     one, other = Delivery.objects.get(), Delivery.objects.get()
     at_once(lambda: deliver(one), lambda: deliver(other), meeting=Meeting("clinic_hook"))
     assert len(receiver.requests) == 2
+
+
+# --- Forgetting ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "active", "ago", "forgotten"),
+    [
+        (State.SENT, True, KEPT + timedelta(minutes=1), True),
+        (State.FAILED, True, KEPT + timedelta(minutes=1), True),
+        (State.SENT, True, KEPT - timedelta(minutes=1), False),
+        (State.FAILED, False, KEPT - timedelta(minutes=1), False),
+        (State.DUE, True, KEPT + timedelta(minutes=1), False),
+        (State.SENDING, True, KEPT + timedelta(minutes=1), False),
+        (State.DUE, False, KEPT + timedelta(minutes=1), True),
+        (State.DUE, False, KEPT - timedelta(minutes=1), False),
+    ],
+)
+def test_a_month_after_its_last_try_a_message_is_forgotten(status, active, ago, forgotten):
+    """Unless it waits for its next try: what a webhook missed while it was off comes when it is on again."""
+    delivery = Delivery.objects.create(
+        hook=f.hook(is_active=active), message="msg_1", event="token.called", body="{}", status=status,
+        due_at=timezone.now() - ago,
+    )  # fmt: skip
+    assert forget_deliveries() == forgotten
+    assert Delivery.objects.filter(pk=delivery.pk).exists() != forgotten
 
 
 # --- Secrets ------------------------------------------------------------------------------

@@ -96,6 +96,23 @@ def test_a_gateway_that_does_not_answer_leaves_the_place_held(app, monkeypatch):
     assert paid["redirectUrl"] and not paid["problem"]
 
 
+def test_a_key_is_not_stuck_with_a_gateway_that_did_not_answer(app, monkeypatch):
+    """The same request finds the same place, and asks the gateway anew."""
+
+    def away(order):
+        raise GatewayError("away", retryable=True)
+
+    window, key = factories.window(), str(uuid4())
+    monkeypatch.setattr(gateways.get("demo"), "start", away)
+    first = start(app, window, key=key).json()
+    assert first["problem"]["code"] == "GATEWAY" and not StoredAnswer.objects.exists()
+    monkeypatch.undo()
+    again = start(app, window, key=key).json()
+    assert again["appointmentId"] == first["appointmentId"]
+    assert again["redirectUrl"] and again["problem"] is None
+    assert Booking.objects.count() == 1 and StoredAnswer.objects.get().code == 201
+
+
 # --- Refusals -----------------------------------------------------------------------------
 
 

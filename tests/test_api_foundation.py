@@ -5,11 +5,16 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from bookings import family_actions
 from clinic import idempotency_sweeps
+from clinic.api_json import JSON
+from clinic.api_middleware import as_json
+from clinic.errors import Refused
+from clinic.idempotency_actions import claim, keep, release
 from clinic.idempotency_models import StoredAnswer
 from clinic.models import Patient
 from tests import factories
@@ -143,6 +148,36 @@ def test_djangos_own_errors_are_in_our_shape(client, method, path):
     assert answer.status_code != 405 or answer["Allow"]
 
 
+def test_djangos_own_errors_keep_the_headers_that_protect(client):
+    page, here = client.get("/nothing/"), client.get("/api/v1/nothing")
+    for name in ("X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy"):
+        assert here[name] == page[name], name
+    assert "script-src 'self'" in here["Content-Security-Policy"]
+    assert "Content-Length" not in here or int(here["Content-Length"]) == len(here.content)
+
+
+def test_an_error_that_was_a_page_is_changed_in_place():
+    page = HttpResponse("<p>No</p>", status=405, headers={"Allow": "GET", "ETag": '"1"', "Content-Length": 9})
+    page.set_cookie("kept", "1")
+    as_json(page)
+    assert json.loads(page.content)["code"] == "METHOD_NOT_ALLOWED"
+    assert (page["Content-Type"], page["Allow"], "kept" in page.cookies) == (JSON, "GET", True)
+    assert "ETag" not in page and "Content-Length" not in page
+
+
+@pytest.mark.parametrize("path", ["/_allauth/nothing", "/_allauth/app/v1/nothing/", "/_allauth/%00"])
+def test_so_they_are_where_one_signs_in(client, path):
+    answer = client.get(path)
+    assert answer.status_code == (400 if "%00" in path else 404)
+    assert sorted(answer.json()) == ["code", "message"] and "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_api_without_its_slash_is_not_found_and_redirects_nobody(client, method):
+    answer = getattr(client, method)("/api/v1")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "x", str(2**63), "9" * 5000, "1.5", ""])
 def test_a_number_that_no_row_has_is_refused(number):
     assert App().get("availability/windows", {"doctorId": number}).status_code == 422
@@ -259,6 +294,48 @@ def test_a_key_whose_process_was_killed_is_taken_over(app):
     StoredAnswer.objects.update(code=None, claimed_at=timezone.now() - timedelta(minutes=3))
     assert app.post("patients", WISH | {"relationship": "child"}, key="k1").status_code == 201
     assert StoredAnswer.objects.get().code == 201
+
+
+def test_an_answer_that_cannot_be_kept_is_given_all_the_same(app, monkeypatch, caplog):
+    """The person is there: a 503 would say that nothing was done."""
+    monkeypatch.setattr("clinic.idempotency_actions.keep", locked)
+    with caplog.at_level(logging.ERROR, logger="clinic"):
+        answer = app.post("patients", WISH, key="k1")
+    assert (answer.status_code, answer.json()["id"]) == (201, Patient.objects.get().pk)
+    assert [line.message for line in caplog.records] == ["answer-not-kept"]
+
+
+@pytest.fixture
+def outlived():
+    """A claim whose request takes longer than its lease, and the one that took it over."""
+    slow = claim("them", "k1", "same")
+    StoredAnswer.objects.update(claimed_at=timezone.now() - timedelta(minutes=3))
+    slow.refresh_from_db()
+    return slow, claim("them", "k1", "same")
+
+
+def test_who_outlived_its_lease_does_not_release_its_successors_claim(outlived):
+    slow, successor = outlived
+    release(slow)
+    keep(successor, 201, '{"id": 2}')
+    assert StoredAnswer.objects.get().body == '{"id": 2}'
+    assert claim("them", "k1", "same").code == 201
+
+
+def test_nor_does_its_answer_stand_for_the_successors(outlived):
+    slow, successor = outlived
+    keep(slow, 201, '{"id": 1}')
+    with pytest.raises(Refused) as refusal:
+        claim("them", "k1", "same")
+    assert refusal.value.code == "IN_PROGRESS"
+    keep(successor, 201, '{"id": 2}')
+    assert StoredAnswer.objects.get().body == '{"id": 2}'
+
+
+def test_a_successor_that_was_refused_frees_its_own_claim(outlived):
+    _slow, successor = outlived
+    release(successor)
+    assert not StoredAnswer.objects.exists()
 
 
 def test_after_a_day_it_is_forgotten(app):

@@ -48,6 +48,13 @@ def test_a_key_does_what_it_is_for_and_no_more(partner):
     assert not Booking.objects.exists()
 
 
+@pytest.mark.parametrize("key", ["ck_0", "ck_00000000_nobodys"])
+def test_what_everybody_may_read_asks_for_no_key_and_looks_at_none(key, db):
+    doctor = factories.window().doctor
+    said = App(Authorization=f"Bearer {key}").get("doctors").json()
+    assert [one["id"] for one in said["items"]] == [doctor.pk]
+
+
 def test_a_key_that_was_revoked_opens_nothing(partner):
     row, key = factories.api_key(account=partner)
     revoke_key(row.pk, actor=partner)

@@ -71,3 +71,70 @@ def test_two_kiosks_of_one_account_have_their_own_idempotency_keys(partner):
     for _ in range(2):
         assert machine(partner, Scope.BOOK).post("patients", CHILD, key="1").status_code == 201
     assert Patient.objects.filter(relationship="child").count() == 2
+
+
+# --- Staff's keys -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nurse():
+    return factories.staff("Reception")
+
+
+WISHES = {"cancel": {"reason": "The doctor is ill", "percent": 100}, "reschedule": {"reason": "Later"}}
+
+
+@pytest.fixture
+def to():
+    """Where a visit may move."""
+    return factories.window(starts_in=factories.at_ten(2))
+
+
+@pytest.fixture
+def visit(to):
+    """Somebody's, of the same doctor."""
+    return factories.paid(factories.window(doctor=to.doctor, starts_in=factories.at_ten()))
+
+
+def changed(app, booking, how, to):
+    wish = WISHES[how] | ({"scheduleId": to.pk} if how == "reschedule" else {})
+    return app.post(f"appointments/{booking.public_id}/{how}", wish)
+
+
+@pytest.mark.parametrize("how", WISHES)
+def test_a_key_that_only_books_leaves_other_peoples_visits_alone(nurse, visit, to, how):
+    before = Booking.objects.values().get()
+    answer = changed(machine(nurse, Scope.BOOK), visit, how, to)
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    assert Booking.objects.values().get() == before
+
+
+@pytest.mark.parametrize("how", WISHES)
+def test_a_key_that_books_changes_what_its_account_booked(partner, to, how):
+    window = factories.window(doctor=to.doctor, starts_in=factories.at_ten())
+    booking = factories.paid(window, factories.patient(account=partner), booked_by=partner)
+    answer = changed(machine(partner, Scope.BOOK), booking, how, to)
+    assert answer.status_code == 200, answer.content
+    assert_changed(booking, how, to)
+
+
+def assert_changed(booking, how, to):
+    now_at = to.pk if how == "reschedule" else booking.schedule_id
+    booking.refresh_from_db()
+    assert (booking.status == "cancelled", booking.schedule_id) == (how == "cancel", now_at)
+
+
+@pytest.mark.parametrize("how", WISHES)
+def test_a_key_for_the_desk_cancels_and_moves_as_the_desk_does(nurse, visit, to, how):
+    assert changed(machine(factories.user(), Scope.DESK), visit, how, to).status_code == 404
+    answer = changed(machine(nurse, Scope.DESK), visit, how, to)
+    assert answer.status_code == 200, answer.content
+    assert_changed(visit, how, to)
+
+
+@pytest.mark.parametrize("how", WISHES)
+def test_a_key_for_reading_changes_nothing(nurse, visit, to, how):
+    before = Booking.objects.values().get()
+    answer = changed(machine(nurse, Scope.APPOINTMENTS, Scope.MANAGE), visit, how, to)
+    assert (answer.status_code, answer.json()["code"]) == (403, "SCOPE")
+    assert Booking.objects.values().get() == before

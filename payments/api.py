@@ -46,6 +46,7 @@ from payments.appointment_schemas import (
     started_out,
 )
 from payments.start_actions import Way
+from payments.queries import with_refund_mark
 from payments.states import Paid
 
 READS = signed_in(Scope.APPOINTMENTS)
@@ -170,7 +171,7 @@ def list_appointments(
         rows = rows.standing_at(status, now)
     if payment:
         rows = with_paid(rows).filter(paid=payment)
-    found = page(with_ahead(rows), "schedule__starts_at", cursor=cursor, limit=limit)
+    found = page(with_refund_mark(with_ahead(rows)), "schedule__starts_at", cursor=cursor, limit=limit)
     items = [shown(each) for each in appointments(found.items, now)]
     return Appointments(items=items, next_cursor=found.next_cursor)
 
@@ -189,7 +190,7 @@ def appointment(request, public_id: OwnId):
 
 def appointment_of(request, public_id: str) -> Appointment:
     """The one that the caller may read. Raises Http404."""
-    rows = readable_by(request.auth.account).for_page()
+    rows = with_refund_mark(readable_by(request.auth.account).for_page())
     return appointment_queries.appointment(get_object_or_404(rows, public_id=public_id), timezone.now())
 
 

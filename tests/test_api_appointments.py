@@ -449,3 +449,30 @@ def test_a_receipt_that_nobody_signed_changes_nothing(app, me, gateway):
     assert (answer.status_code, answer.json()["code"]) == (422, "BAD_SIGNATURE")
     booking.refresh_from_db()
     assert booking.status == "held"
+
+
+@pytest.mark.parametrize("wish", [{}, {"payAtDesk": True}], ids=str)
+def test_while_odd_money_is_looked_at_nobody_pays_again(app, me, settings, wish):
+    settings.PAY_AT_DESK = True
+    booking = mine(me, made=factories.hold)
+    factories.deliver(factories.altered(factories.capture_body(factories.attempt(booking)), amount=40000))
+    before = list(Payment.objects.values())
+    answer = app.post(f"appointments/{booking.public_id}/pay", wish)
+    assert (answer.status_code, answer.json()["code"]) == (409, "UNDER_REVIEW")
+    assert list(Payment.objects.values()) == before
+    booking.refresh_from_db()
+    assert (booking.status, booking.due_minor) == ("held", 0)
+
+
+@pytest.mark.parametrize("fee", [50000, 0])
+def test_at_the_desk_nobody_is_asked_for_what_they_do_not_owe(app, me, settings, fee):
+    settings.PAY_AT_DESK = True
+    booking = mine(me, factories.window(fee_minor=fee), factories.paid if fee else factories.hold)
+    answer = app.post(f"appointments/{booking.public_id}/pay", {"payAtDesk": True})
+    assert (answer.status_code, answer.json()["code"]) == (409, "NOT_PAYABLE")
+
+
+def test_who_chose_the_desk_may_say_so_again(app, me):
+    booking = mine(me, made=factories.owing)
+    answer = app.post(f"appointments/{booking.public_id}/pay", {"payAtDesk": True})
+    assert (answer.status_code, answer.json()["amount"]) == (200, 50000)

@@ -219,4 +219,4 @@ def test_starting_takes_few_statements(app):
     with CaptureQueriesContext(connection) as sent:
         assert start(app, window, price=50000).status_code == 201
     ours = [query["sql"] for query in sent if not NOT_OURS.search(query["sql"])]
-    assert len(ours) <= 12, "\n".join(ours)
+    assert len(ours) <= 13, "\n".join(ours)

@@ -7,7 +7,7 @@ from clinic.api_key_actions import revoke_key
 from clinic.api_key_models import Scope
 from clinic.models import Patient
 from tests import factories
-from tests.api import App
+from tests.api import AGREED, App
 
 pytestmark = pytest.mark.django_db
 CHILD = {"name": "Meera Joshi", "relationship": "child", "phone": "+919820012345"}
@@ -27,7 +27,9 @@ def machine(account, *scopes, **fields) -> App:
 
 
 def test_a_key_books_for_its_account(partner):
-    answer = machine(partner, Scope.BOOK).post("bookings/start", {"scheduleId": factories.window().pk})
+    answer = machine(partner, Scope.BOOK).post(
+        "bookings/start", AGREED | {"scheduleId": factories.window().pk}
+    )
     assert answer.status_code == 201, answer.content
     assert Booking.objects.get().booked_by == partner
 
@@ -41,7 +43,7 @@ def test_a_key_reads_what_its_account_may(partner):
 
 def test_a_key_does_what_it_is_for_and_no_more(partner):
     window = factories.window()
-    answer = machine(partner, Scope.APPOINTMENTS).post("bookings/start", {"scheduleId": window.pk})
+    answer = machine(partner, Scope.APPOINTMENTS).post("bookings/start", AGREED | {"scheduleId": window.pk})
     assert (answer.status_code, answer.json()["code"]) == (403, "SCOPE")
     assert "read appointments" in answer.json()["message"]
     assert machine(partner, Scope.BOOK).get("appointments").status_code == 403
@@ -62,8 +64,9 @@ def test_too_many_requests_are_refused_for_a_minute(partner):
 
 def test_a_machine_books_for_many_from_one_address(partner, settings):
     settings.THROTTLES = dict.fromkeys(settings.THROTTLES, (0, 3600))
-    assert App(partner).post("bookings/start", {"scheduleId": factories.window().pk}).status_code == 429
-    answer = machine(partner, Scope.BOOK).post("bookings/start", {"scheduleId": factories.window().pk})
+    wish = AGREED | {"scheduleId": factories.window().pk}
+    assert App(partner).post("bookings/start", wish).status_code == 429
+    answer = machine(partner, Scope.BOOK).post("bookings/start", wish)
     assert answer.status_code == 201
 
 

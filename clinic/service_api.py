@@ -5,6 +5,7 @@ from typing import Annotated
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from ninja import Body, Path, Query, Router
 from ninja.responses import Status as Answered
@@ -123,7 +124,7 @@ def _said(do, request, wish: Wish, *which: int) -> Service:
     if "price" in fields:
         fields["price_minor"] = fields.pop("price")
     if "doctor_ids" in fields:
-        fields["doctors"] = _doctors(fields.pop("doctor_ids"))
+        fields["doctors"] = _doctors(fields.pop("doctor_ids"), *which)
     try:
         return do(*which, actor=request.auth.account, **fields)
     except ValidationError as error:
@@ -131,8 +132,10 @@ def _said(do, request, wish: Wish, *which: int) -> Service:
         raise invalid(error.message_dict, **names) from None
 
 
-def _doctors(wanted: list[int]) -> list[Doctor]:
-    found = list(Doctor.objects.active().filter(pk__in=wanted))
+def _doctors(wanted: list[int], *which: int) -> list[Doctor]:
+    """Those who receive, and those who offer this service already: what GET says can be sent back. Raises
+    Refused (422) for others."""
+    found = list(Doctor.objects.filter(Q(is_active=True) | Q(services__in=which), pk__in=wanted).distinct())
     if missing := {*wanted} - {doctor.pk for doctor in found}:
         said = _("There is no doctor %(ids)s.") % {"ids": ", ".join(map(str, sorted(missing)))}
         raise lacking("doctorIds", said)

@@ -39,6 +39,7 @@ from payments.counter import walk_in
 from payments.models import Payment
 from payments.states import PAST_THE_GATEWAY, Method
 from payments.states import Status as PaymentStatus
+from schedules.models import Schedule
 
 router = Router(by_alias=True, auth=signed_in(Scope.DESK))
 TAGS = ["staff"]
@@ -89,10 +90,12 @@ class ManualWish(Wish):
 )
 @once
 def book_manually(request, wish: Annotated[ManualWish, Body()], idempotency_key: IdempotencyKey):
-    """Sells a place at the desk: confirmed, paid and numbered in one transaction, or not at all."""
+    """Sells a place at the desk: confirmed, paid and numbered in one transaction, or not at all. Only in
+    windows that the account sees."""
     require(request, "payments.take_payment", READS)
     if wish.extra_place:
         require(request, "schedules.overbook")
+    get_object_or_404(Schedule.objects.seen_by(request.auth.account), pk=wish.schedule_id)
     booking = walk_in(
         schedule_id=wish.schedule_id,
         who=_who(request, wish),

@@ -4,9 +4,13 @@ import json
 import re
 from functools import cache
 
+from django.conf import settings
 from django.test import Client
 
 from clinic.api import api
+
+AGREED = {"consentVersion": settings.CONSENT_VERSION}
+"""What an app sends whose patient agreed to the words of GET clinic."""
 
 
 @cache

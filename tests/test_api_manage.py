@@ -220,6 +220,17 @@ def test_what_no_service_can_be_is_named(manager, wish, field):
     assert list(Service.objects.values()) == before
 
 
+def test_what_was_read_can_be_sent_back_when_a_doctor_has_left(manager):
+    gone, other = f.doctor(is_active=False), f.doctor(is_active=False)
+    ecg, xray = f.service(gone), f.service(gone, other)
+    path = f"admin/services/{ecg.pk}"
+    answer = manager.patch(path, {"doctorIds": [gone.pk], "buffer": 5})
+    assert (answer.status_code, answer.json()["doctorIds"]) == (200, [gone.pk]), answer.content
+    answer = manager.patch(path, {"doctorIds": [gone.pk, other.pk]})
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["doctorIds"])
+    assert [*ecg.doctors.all()] == [gone] and xray.doctors.count() == 2
+
+
 @pytest.mark.parametrize("field", ["name", "duration", "price", "buffer", "visible", "position", "doctorIds"])
 def test_what_must_be_something_is_not_made_nothing(manager, field):
     ecg = f.service()

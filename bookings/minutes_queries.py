@@ -96,12 +96,6 @@ class Pool:
         """The minutes around it that become too short for any service."""
         return rules.wasted(start, self.usable, minutes, useful=self.useful)[0]
 
-    def tidy(self, minutes: int) -> list[datetime]:
-        """Those starts that waste the least minutes, the earliest first."""
-        wasted = {start: self.wasted(start, minutes) for start in self.starts(minutes)}
-        least = min(wasted.values(), default=0)
-        return [start for start, lost in wasted.items() if lost == least]
-
     def at(self, start: datetime) -> Start:
         return Start(self.schedule.pk, self.schedule.doctor_id, start)
 

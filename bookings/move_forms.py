@@ -8,6 +8,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from bookings.minutes_queries import ServiceDay
+from bookings.service_queries import marked_of
 from clinic.templatetags.clinic import clinic_time
 from schedules.models import Schedule
 
@@ -58,8 +59,8 @@ class MoveServiceForm(ReasonForm):
     def __init__(self, *args, day: ServiceDay, minutes: int, but: datetime, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["to"].choices = [
-            (f"{pool.schedule.pk} {start.isoformat()}", in_words(start, start in pool.tidy(minutes)))
-            for pool in day.pools
+            (f"{pool.schedule.pk} {start.isoformat()}", in_words(start, start in marked))
+            for pool, marked in [(pool, marked_of(pool, minutes)) for pool in day.pools]
             for start in pool.starts(minutes)
             if start != but
         ]

@@ -17,8 +17,6 @@ from schedules.queries import Times
 
 FEW = 12
 """So many times of one part of a day are shown as they are; of more, the suggested ones first."""
-MARKED = 3
-"""At most so many times of each pool are marked as suggested (docs/decisions/0015)."""
 
 
 @dataclass(frozen=True)
@@ -107,20 +105,11 @@ class Day:
         several doctors the one whose day it suits, then the one with most time left."""
         ranked = defaultdict(list)
         for number, pool in enumerate(self.day.pools):
-            marked = marked_of(pool, self.length)
+            marked = pool.marked(self.length)
             for start in pool.starts(self.length):
                 ranked[start].append((start in marked, pool.remaining, -number))
         best = {start: max(ranks) for start, ranks in sorted(ranked.items())}
         return {start: (rank[0], self.day.pools[-rank[2]]) for start, rank in best.items()}
-
-
-def marked_of(pool: Pool, length: int) -> list[datetime]:
-    """The starts that are marked: the first of those that waste least, where others waste more."""
-    starts = pool.suggested(length)
-    waste = {start: pool.wasted(start, length) for start in {*starts[:MARKED], *starts[-1:]}}
-    if not starts or waste[starts[0]] == waste[starts[-1]]:
-        return []
-    return [start for start in starts[:MARKED] if waste[start] == waste[starts[0]]]
 
 
 def strip(days: list[ServiceDay], length: int, url: Callable[[date], str]) -> list[Day]:

@@ -17,11 +17,11 @@ from bookings.minutes_rules import Span
 from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.models import Service
+from schedules.localtime import Period
 from schedules.models import Schedule
 from schedules.opening_rules import DAYS, last_day
 from schedules.states import Kind, Status
 
-PERIODS = ("morning", "afternoon", "evening")
 MARKED = 3
 """At most so many starts of each pool are marked as suggested (docs/decisions/0015)."""
 
@@ -248,7 +248,7 @@ def day_availability(day: date, now: datetime, *, doctor=None) -> dict:
         "daily": {
             "total_capacity": sum(pool.total for pool in found),
             "total_remaining": sum(pool.remaining for pool in found),
-            **{period: _sums(_of(found, period)) for period in PERIODS},
+            **{period: _sums(_of(found, period)) for period in Period.values},
         }
     }
 

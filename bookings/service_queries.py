@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 
 from bookings.minutes_queries import Pool, ServiceDay
 from clinic.templatetags.clinic import at_least, clinic_time
-from schedules.localtime import PARTS, part_of_day
+from schedules.localtime import Period, part_of_day
 from schedules.models import Schedule
 from schedules.queries import Times
 
@@ -92,13 +92,13 @@ class Day:
 
     def parts(self, url: Callable[[Schedule, datetime], str], *, but: datetime | None = None) -> list[Part]:
         """The starts by part of the day, each leading to `url` of its window and itself, `but` one."""
-        found: dict[str, list[Slot]] = {}
+        found: dict[Period, list[Slot]] = {}
         for start, (suggested, pool) in self._best().items():
             if start != but:
                 mark = pgettext("a time", "suggested") if suggested else ""
                 part = found.setdefault(part_of_day(timezone.localtime(start).time()), [])
                 part.append(Slot(start, url(pool.schedule, start), mark))
-        return [Part(str(PARTS[name]), slots) for name, slots in found.items()]
+        return [Part(str(period.label), slots) for period, slots in found.items()]
 
     def _best(self) -> dict[datetime, tuple[bool, Pool]]:
         """By each start that fits, in order: whether it is suggested, and the pool that it leads to. Of

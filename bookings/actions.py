@@ -222,7 +222,7 @@ def reschedule(
     `own`: by the patient, within settings.MOVES_PER_BOOKING and before the cut-off; what a
     cancellation would give back never grows by it. Staff move without limits, for a `reason`.
     To where it already is, it changes nothing. Raises Refused: MOVE, TOO_LATE, OTHER_DOCTOR,
-    CLOSED, PAST, FULL, ALREADY_BOOKED, OTHER_PRICE (`own`: free now, and not there), and for a service
+    OTHER_MODE (`own`), CLOSED, PAST, FULL, ALREADY_BOOKED, OTHER_PRICE (`own`: free now, and not there), and for a service
     NOT_OFFERED (no pool), NO_SUCH_START, NOT_ENOUGH_MINUTES and OVERLAP, as `hold`.
     """
     try:

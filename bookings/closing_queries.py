@@ -48,7 +48,7 @@ class Hit:
 
 
 def hits(closures: list[Closure], now: datetime) -> list[Hit]:
-    """Windows ahead that somebody has booked and that any of these closures takes, the earliest first.
+    """Windows ahead in which somebody is booked and that any of these closures takes, the earliest first.
 
     Two queries, however long the list is.
     """
@@ -66,7 +66,7 @@ def hits(closures: list[Closure], now: datetime) -> list[Hit]:
         booking.schedule = hit.schedule
         goes = any(is_hit(closure, booking) for closure in taking[booking.schedule_id])
         (hit.going if goes else hit.staying).append(booking)
-    return list(found.values())
+    return [hit for hit in found.values() if hit.going or hit.staying]
 
 
 def leaving(schedule: Schedule) -> tuple[list[Booking], list[Booking]]:

@@ -25,11 +25,12 @@ def open_windows(doctor: Doctor, day: date, lines: list[Line], now: datetime) ->
     passed needs no hours: one window from the first start to the last end.
     """
     needed = [window for window in _from_hours(doctor, day, now) if any(line.is_in(window) for line in lines)]
-    over = [line for line in lines if line.end <= now and not any(line.is_in(window) for window in needed)]
-    if over and (past := _around(doctor, day, over)):
-        needed.append(past)
     for window in needed:
         window.save(force_insert=True)
+    over = [line for line in lines if line.end <= now and not any(line.is_in(window) for window in needed)]
+    if over and (past := _around(doctor, day, over)):
+        past.save(force_insert=True)
+        needed.append(past)
     return needed
 
 

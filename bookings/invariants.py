@@ -22,6 +22,8 @@ QUERIES = {
         WHERE b.units > 0 AND (s.kind = 'pool' OR b.service_id IS NOT NULL)
             AND (s.kind <> 'pool' OR b.service_id IS NULL OR b.start_at IS NULL OR b.units <> b.minutes
                 OR b.start_at < s.starts_at OR b.end_at > s.ends_at)""",
+    "1c a cancelled window has given nothing away": """
+        SELECT id FROM schedules_schedule WHERE status = 'cancelled' AND taken > 0""",
     "2a numbers are unique and none is above last_number": """
         SELECT s.id FROM schedules_schedule s JOIN bookings_booking b ON b.schedule_id = s.id
         WHERE b.queue_number IS NOT NULL

@@ -199,18 +199,22 @@ def nearest(
 ) -> list[Start]:
     """Where so many minutes fit instead of at `wanted`: on the same day, then on the days after it, with
     the same doctor. Of a day first what wastes the least minutes (docs/decisions/0015), and of that what
-    is nearest to the same time of day. Two statements."""
-    day, at = timezone.localdate(wanted), timezone.localtime(wanted).time()
-    until = last_day(max(day, timezone.localdate(now)))
+    is nearest to the same time of day. Nothing is read of what is over. Two statements."""
+    day, at = max(timezone.localdate(wanted), timezone.localdate(now)), timezone.localtime(wanted).time()
 
     def rank(pool: Pool, start: datetime) -> tuple:
         then = timezone.localtime(start)
         apart = abs(then - timezone.make_aware(datetime.combine(then.date(), at)))
         return pool.schedule.date, pool.wasted(start, minutes), apart, start
 
-    found = pools(now, day, until, doctor=doctor, at_desk=at_desk)
+    found = pools(now, day, last_day(day), doctor=doctor, at_desk=at_desk)
     fitting = [(pool, start) for pool in found for start in pool.starts(minutes)]
     return [pool.at(start) for pool, start in sorted(fitting, key=lambda one: rank(*one))[:most]]
+
+
+def near_to(start: datetime, schedule: Schedule) -> datetime:
+    """For `nearest`: a time in the window, whatever nonsense was asked for."""
+    return min(max(start, schedule.starts_at), schedule.ends_at)
 
 
 def suggesting(refusal: Refused, *, at_desk: bool) -> Refused:
@@ -296,6 +300,10 @@ def service_availability(
         "start_times": sorted(starts, key=lambda one: (one.start, one.schedule_id)),
         "message": "" if starts else why_not(service.minutes, remaining),
     }
+
+
+def not_offered() -> str:
+    return _("This service can't be booked here (any more). Please choose another one.")
 
 
 def why_not(minutes: int, remaining: int) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from bookings import minutes_rules as rules
 from bookings import steps
-from bookings.minutes_queries import why_not
+from bookings.minutes_queries import near_to, not_offered, why_not
 from bookings.minutes_rules import Span, span
 from bookings.models import Booking
 from bookings.queries import TIMED
@@ -60,10 +60,7 @@ def service_for(schedule: Schedule, wish: Wish | None) -> Service | None:
     if pool and wish:
         service = Service.objects.offered().by(schedule.doctor_id).filter(pk=wish.service_id).first()
     if service is None:
-        raise Refused(
-            "NOT_OFFERED", _("This service can't be booked here (any more). Please choose another one."),
-            schedule=schedule,
-        )  # fmt: skip
+        raise Refused("NOT_OFFERED", not_offered(), schedule=schedule)
     if wish.minutes not in (None, service.minutes):
         raise steps.price_changed(schedule)
     return service
@@ -102,8 +99,7 @@ def place_for(
     """
     taken = taken_by(bookings, schedule, but=but)
     window, step = Span(schedule.starts_at, schedule.ends_at), settings.START_GRID_MINUTES
-    near = min(max(start or now, window.start), window.end)  # whatever nonsense was asked for
-    instead = {"schedule": schedule, "minutes": minutes, "start": near, "now": now}
+    instead = {"schedule": schedule, "minutes": minutes, "start": near_to(start or now, schedule), "now": now}
     if start and start < now:
         raise Refused("PAST", _("This time is over. Please choose a later one."), **instead)
     given_up = but.units if but and but.schedule_id == schedule.pk else 0

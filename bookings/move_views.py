@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import Q
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from clinic.errors import Refused
 from clinic.pages import private, see_other
 from schedules import queries
 from schedules.localtime import stamp, typed_instant
+from schedules.states import Kind
 
 
 @private
@@ -27,6 +29,8 @@ def move(request, public_id):
     if request.method != "POST":
         return move_page(request, booking)
     to, start = request.POST.get("to", ""), typed_instant(request.POST.get("start", ""))
+    if booking.service_id and start is None:  # without one the first that fits would be taken
+        return move_page(request, booking)
     actor = request.user if request.user.is_authenticated else None
     try:
         moved = actions.reschedule(
@@ -52,10 +56,11 @@ def move_page(request, booking, refusal=None):
 
 
 def windows_to_choose(request, booking, now) -> dict:
-    """The doctor's other windows on the chosen day, and the one that was chosen."""
+    """The doctor's other windows on the chosen day into which this may move, and the one that was chosen."""
     doctor, path = booking.schedule.doctor, request.path
     days = queries.calendar(
         doctor, now, request.GET.get("date", ""), address=path, picked=request.GET.get("to", ""),
+        only=[~Q(kind=Kind.POOL), Q(mode=booking.mode)],
         url=lambda schedule: f"{path}?{urlencode({'date': schedule.date, 'to': schedule.pk})}",
     )  # fmt: skip
     chosen = next(day for day in days if day.selected)

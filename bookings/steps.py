@@ -201,14 +201,17 @@ def session_over(schedule: Schedule) -> datetime:
 
 
 def check_movable(booking: Booking, target: Schedule, now: datetime, *, own: bool) -> None:
-    """Raises Refused unless this visit may move to `target`: MOVE, TOO_LATE, OTHER_DOCTOR, NOT_OFFERED,
-    CLOSED, PAST."""
+    """Raises Refused unless this visit may move to `target`: MOVE, TOO_LATE, OTHER_DOCTOR, OTHER_MODE,
+    NOT_OFFERED, CLOSED, PAST."""
     if own and (why_not := why_not_move_own(booking, now)):
         raise Refused("TOO_LATE", why_not, booking=booking)
     if booking.status != Status.CONFIRMED:
         raise immovable(booking)
-    if target.doctor_id != booking.schedule.doctor_id or (own and target.mode != booking.mode):
+    if target.doctor_id != booking.schedule.doctor_id:
         raise Refused("OTHER_DOCTOR", _("A visit moves to another time of the same doctor."), schedule=target)
+    if own and target.mode != booking.mode:
+        said = _("A visit at the clinic stays at the clinic when it moves, and one by video stays by video.")
+        raise Refused("OTHER_MODE", said, schedule=target)
     if (target.kind == Kind.POOL) != bool(booking.service_id):
         raise Refused("NOT_OFFERED", _("What was booked can't be moved into that window."), schedule=target)
     check_open(target, now, booking.channel if own else Channel.PHONE)

@@ -119,7 +119,7 @@ def free_instead(found, refusal) -> dict:
     if not found.why_not:
         return {}
     if found.kind == Kind.POOL:
-        if found.why_not_code == "PAYMENT_NOT_CONFIGURED":
+        if found.why_not_code in ("PAYMENT_NOT_CONFIGURED", "NOT_OFFERED"):
             return {}  # at no other time either
         named = refusal.details.get("suggestions") if refusal else None
         return {"nearest": visit_queries.instead_of(found, named)}

@@ -11,7 +11,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from bookings.minutes_queries import Pool, ServiceDay, Start, days_with, nearest, pools, why_not
+from bookings.minutes_queries import (
+    Pool,
+    ServiceDay,
+    Start,
+    days_with,
+    near_to,
+    nearest,
+    not_offered,
+    pools,
+    why_not,
+)
 from bookings.minutes_rules import Span
 from bookings.models import Booking
 from clinic.models import Service
@@ -116,7 +126,9 @@ class Visit(Window):
             if self.fee_minor and not self.can_pay:
                 return "PAYMENT_NOT_CONFIGURED", _("This can't be paid online yet. Please book at the desk.")
             return "", ""
-        if self.pool is None or self.starts_at < self.now:
+        if self.pool is None:
+            return "NOT_OFFERED", not_offered()
+        if self.starts_at < self.now:
             return "PAST", _("This time is over. Please choose a later one.")
         if self.pool.left < self.minutes:
             return "NOT_ENOUGH_MINUTES", why_not(self.minutes, self.pool.remaining)
@@ -125,7 +137,7 @@ class Visit(Window):
 
 def visit(window: Window, wanted: Asked) -> Visit:
     """What a form asks about that sells a service, read with the other times of its pool: two statements."""
-    own = pools(window.now, window.date, window.date, doctor=window.doctor)
+    own = pools(window.now, window.date, window.date, doctor=window.doctor, service=wanted.service)
     pool = next((pool for pool in own if pool.schedule.pk == window.pk), None)
     return Visit(
         window.schedule, window.now, window.can_pay, asked=wanted, minutes=wanted.service.minutes, pool=pool
@@ -143,7 +155,8 @@ class Instead:
 def instead_of(visit: Visit, starts: list[Start] | None = None) -> list[Instead]:
     """The free `starts` that a refusal named, as the page offers them; else the nearest ones: two statements."""
     if starts is None:
-        starts = nearest(visit.minutes, visit.doctor, visit.starts_at, visit.now)
+        near = near_to(visit.starts_at, visit.schedule)
+        starts = nearest(visit.minutes, visit.doctor, near, visit.now)
     return [
         Instead(one.start, Asked(visit.service, one.start).booking_url(one.schedule_id)) for one in starts
     ]
@@ -155,12 +168,16 @@ def instead_of(visit: Visit, starts: list[Start] | None = None) -> list[Instead]
 def days_to_move_to(
     booking: Booking, now: datetime, wanted: str, *, at_desk: bool = False
 ) -> list[ServiceDay]:
-    """The doctor's next 14 days for a visit as it was sold; its own time counts as free. Two statements."""
+    """The doctor's next 14 days for a visit as it was sold; its own time counts as free. Patients are
+    offered no other way of being seen than they chose. Two statements."""
     today = timezone.localdate(now)
     found = pools(now, today, last_day(today), doctor=booking.schedule.doctor, at_desk=at_desk)
+    if not at_desk:
+        found = [pool for pool in found if pool.schedule.mode == booking.mode]
+    own = Span(booking.start_at, booking.end_at)
     for pool in found:
         if pool.schedule.pk == booking.schedule_id:
-            pool.taken.remove(Span(booking.start_at, booking.end_at))
+            pool.taken = [span for span in pool.taken if span != own]
     return days_with(found, booking.minutes, now, wanted)
 
 

@@ -101,13 +101,13 @@ class Row:
         return cell
 
     def moment(self, name: str) -> datetime | None:
-        """A day and a time, with an offset from UTC or, naive, by the clinic's clock."""
+        """A day and a time to the minute, with an offset from UTC or, naive, by the clinic's clock."""
         cell = self._cell(name)
         try:
             if len(cell) < len("2026-11-23T09:00"):
                 raise ValueError(cell)
             found = datetime.fromisoformat(cell)
-            if not 2000 <= found.year < 2100:
+            if not 2000 <= found.year < 2100 or found.second or found.microsecond:
                 raise ValueError(cell)
             return found
         except ValueError:

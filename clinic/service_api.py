@@ -14,7 +14,7 @@ from clinic import service_actions
 from clinic.api_again import IdempotencyKey, once
 from clinic.api_auth import require, signed_in
 from clinic.api_key_models import Scope
-from clinic.api_schemas import ERASES, WRITES, Answer, Id, Minor, Wish, answers, invalid, lacking
+from clinic.api_schemas import ERASES, WRITES, Answer, Id, Minor, Wish, answers, invalid, lacking, leads_to
 from clinic.models import DAY, Doctor, Service
 
 router = Router(by_alias=True, auth=signed_in(Scope.MANAGE))
@@ -90,7 +90,12 @@ def list_services(request, removed: Annotated[bool, Query(description="Those ins
     return ServiceRows(items=[_row(service) for service in rows])
 
 
-@router.post("admin/services", response=answers(201, ServiceRow, *WRITES), tags=TAGS)
+@router.post(
+    "admin/services",
+    response=answers(201, ServiceRow, *WRITES),
+    tags=TAGS,
+    openapi_extra=leads_to(201, "change_service", "remove_service", by="id"),
+)
 @once
 def add_service(request, wish: Annotated[ServiceWish, Body()], idempotency_key: IdempotencyKey):
     """A new one, sold from its first minute on."""

@@ -52,7 +52,7 @@ READS = signed_in(Scope.APPOINTMENTS)
 router = Router(by_alias=True, auth=signed_in(Scope.BOOK))
 OwnId = Annotated[PublicId, Path(alias="id")]
 TAGS = ["appointments"]
-OF_ONE = "appointment", "pay", "confirm_payment", "cancel", "reschedule"
+OF_ONE = "appointment", "pay", "confirm_payment", "cancel", "reschedule", "set_status", "override_payment"
 """The operations that an appointment's id leads to."""
 KEYS = UUID("b0e4a6c2-6d1c-4a53-9a0e-7f5a1f0d3b58")
 """The namespace in which an account's Idempotency-Keys become request keys."""

@@ -31,7 +31,7 @@ def days_of(first: datetime.date | None, last: datetime.date | None) -> Days:
     """Raises Refused (422) for days that make no sense, or too many."""
     form = DaysForm({"since": first, "until": last})
     if not form.is_valid():
-        raise invalid(form.errors, since="startDate", until="endDate")
+        raise invalid(form.errors, since="startDate", until="endDate", __all__="endDate")
     return form.cleaned_data["days"]
 
 

@@ -137,7 +137,7 @@ def reopen(schedule_id: int, *, actor) -> Schedule:
 def withdraw(schedule_id: int, *, actor) -> Schedule:
     """Cancels a window that nobody has booked, so that its time is free for another.
 
-    Raises Refused (BOOKED) once it has given a number or somebody is paying for a place.
+    Raises Refused (BOOKED) once it has given a number or a time, or somebody is paying for a place.
     """
     schedule = standing(schedule_id)
     if Schedule.objects.filter(pk=schedule_id).given_away().exists():

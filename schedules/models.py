@@ -104,9 +104,10 @@ class ScheduleQuerySet(LockingQuerySet):
         return self.exclude(Exists(self._bookings().filter(schedule=OuterRef("pk")).order_by()))
 
     def given_away(self):
-        """Windows that have given a number, or in which somebody has a place or is paying for one."""
+        """Windows that have given a number, or in which somebody has a place, had one to the end, or is
+        paying for one."""
         live = self._bookings().live().filter(schedule=OuterRef("pk")).order_by()
-        return self.filter(Q(last_number__gt=0) | Exists(live))
+        return self.filter(Q(taken__gt=0) | Q(last_number__gt=0) | Exists(live))
 
     def _bookings(self):
         """This app imports no later one."""

@@ -1,13 +1,13 @@
 """What patients see of the windows: which day has places, and why one can't be booked."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -197,15 +197,18 @@ def calendar(
     address: str = "",
     url: Callable[[Schedule], str] = Schedule.get_absolute_url,
     picked: str = "",
+    only: Iterable[Q] = (),
 ) -> list[Day]:
     """A doctor's next 14 days. The chosen one is `wanted` (an ISO date), else the first with a place.
 
     Days link to `address`, windows to `url` of each: the doctor's page and booking, unless said. The
-    window with the key `picked` is selected. Four statements, however many windows there are.
+    window with the key `picked` is selected. Windows for which `only` says no are left out. Four
+    statements, however many there are.
     """
     today = timezone.localdate(now)
     dates = [today + timedelta(days=n) for n in range(DAYS)]
-    ahead, can_pay = doctor.schedules.standing().between(dates[0], dates[-1]), payments_ready()
+    ahead = doctor.schedules.standing().between(dates[0], dates[-1]).filter(*only)
+    can_pay = payments_ready()
     rows = list(ahead.counters(now))
     freed, paying = ahead.holds(rows, now)  # after the counters: what ends meanwhile must not be free twice
     counted = by_day(rows, freed, can_pay=can_pay)

@@ -38,6 +38,12 @@ class App:
     def delete(self, path, **headers):
         return self._checked(self.client.delete(f"/api/v1/{path}", headers=self.headers | headers))
 
+    def send(self, method, url, body=b"", *, kind="application/json"):
+        """A request as it comes; `url` begins with /api/v1/."""
+        return self._checked(
+            self.client.generic(method.upper(), url, body, content_type=kind, headers=self.headers)
+        )
+
     def _send(self, how, path, body, **headers):
         """`body` is JSON, unless it is bytes already."""
         raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
+from bookings import desk
 from bookings.states import Status as BookingStatus
 from clinic.errors import Refused
 from payments.management.commands.check_invariants import violations
@@ -155,6 +156,18 @@ def test_a_window_with_bookings_is_not_withdrawn(client, manager):
     assert "There are bookings in this window" in page
     window.refresh_from_db()
     assert window.status == Status.OPEN
+
+
+@pytest.mark.parametrize("ended", [desk.complete, desk.no_show])
+def test_minutes_of_a_visit_that_is_over_are_not_sold_twice(manager, ended):
+    pool = factories.pool()
+    visit = factories.reserve(pool, factories.service(pool.doctor, price_minor=0))
+    ended(visit.pk, actor=manager)
+    with pytest.raises(Refused) as refusal:
+        actions.withdraw(pool.pk, actor=manager)
+    pool.refresh_from_db()
+    assert (refusal.value.code, pool.status, pool.taken) == ("BOOKED", Status.OPEN, 40)
+    assert violations() == {}
 
 
 def test_a_hold_that_lapsed_unseen_by_a_worker_keeps_no_window_from_being_withdrawn(manager):

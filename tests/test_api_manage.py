@@ -200,7 +200,7 @@ WRONG_SERVICES = {
     "a code with blanks": ({"code": "e c g"}, "code"),
     "a code that another has": ({"code": "XRAY"}, "code"),
     "no time at all": ({"duration": 0}, "duration"),
-    "more than a day with its pause": ({"duration": 1440, "buffer": 1}, ""),
+    "more than a day with its pause": ({"duration": 1440, "buffer": 1}, "body"),
     "a price below nothing": ({"price": -1}, "price"),
     "a category that there is not": ({"categoryId": 2**62}, "categoryId"),
     "a doctor that there is not": ({"doctorIds": [2**62]}, "doctorIds"),
@@ -322,8 +322,8 @@ def test_money_is_for_managers(what, role):
 @pytest.mark.parametrize(
     ("first", "last", "field"),
     [
-        ("2026-11-21", "2026-11-20", ""),
-        ("2024-01-01", "2026-01-01", ""),
+        ("2026-11-21", "2026-11-20", "endDate"),
+        ("2024-01-01", "2026-01-01", "endDate"),
         ("21.11.2026", "2026-11-22", "startDate"),
     ],
 )

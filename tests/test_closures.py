@@ -139,6 +139,16 @@ def test_numbers_in_a_window_that_is_closed_in_part_stay_and_nobody_new_gets_in(
     assert sweeps.open_ahead() == 0  # the window that was sold is in the way
 
 
+def test_a_morning_whose_visits_are_over_is_closed_unasked_and_keeps_what_took_place(manager):
+    pool = f.morning()
+    visit = f.reserve(pool, f.service(pool.doctor, price_minor=0))
+    desk.complete(visit.pk, actor=manager)
+    assert hits(planned(pool.date), timezone.now()) == []
+    assert close(manager, planned(pool.date)) == 0
+    pool.refresh_from_db()
+    assert (pool.status, pool.taken) == (Window.CLOSED, 40) and violations() == {}
+
+
 def test_an_exact_time_that_a_closure_touches_is_gone_and_the_next_one_stays(manager):
     row = f.hours(weekday=tomorrow().weekday(), kind=Kind.SLOT, slot_minutes=60, capacity=1)
     sweeps.open_ahead()

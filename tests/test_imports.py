@@ -1,6 +1,6 @@
 """A clinic comes from another system: its services and reservations, from files, all of them or none."""
 
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bookings import actions, desk
+from bookings.import_rules import COLUMNS, understood
+from bookings.import_steps import open_windows
 from bookings.models import Booking, BookingEvent
 from bookings.states import Status
 from clinic.import_rules import Unreadable, Wrong, read
@@ -302,6 +304,8 @@ def test_past_ones_may_be_left_out(open_soon, tmp_path):
         ({"email": "ravi"}, "“ravi” is no e-mail address"),
         ({"start": "tomorrow at nine"}, "“start” is “tomorrow at nine”"),
         ({"start": f"{SOON}"}, "not a day and time"),
+        ({"start": f"{SOON} 09:00:30"}, "not a day and time"),
+        ({"start": f"{SOON} 09:00:00.5"}, "not a day and time"),
         ({"start": "2026-02-30 09:00"}, "not a day and time"),
         ({"start": "9999-12-31T23:59:00-12:00"}, "not a day and time"),
         ({"minutes": "0000000030999"}, "“minutes” is “0000000030999”"),
@@ -399,6 +403,18 @@ def test_where_another_window_stood_a_past_day_is_refused(asha, botox, tmp_path)
     told = refused("import_reservations", tmp_path, content, open_windows=True)
     assert len(told) == 2 and "something else stands there" in told[0]
     assert Schedule.objects.count() == 1
+
+
+def test_around_what_began_before_running_weekly_hours_nothing_more_is_opened(asha, botox):
+    """So that the line is named; the hours are there by then, and two windows never overlap."""
+    eleven = timezone.make_aware(datetime.combine(SOON, time(11)))
+    content = reservations(line(1, "08:40"), line(2, "10:00")).encode()
+    lines = [understood(row) for row in read(content, needed=COLUMNS, known=COLUMNS)]
+    for one in lines:
+        one.doctor, one.service = asha, botox
+    [opened] = open_windows(asha, SOON, lines, eleven)
+    assert [one.is_in(opened) for one in lines] == [False, True]
+    assert Schedule.objects.get() == opened
 
 
 def test_an_hour_that_the_clocks_skip_is_refused_and_an_offset_is_understood(asha, botox, settings, tmp_path):

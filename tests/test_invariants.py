@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from bookings import actions, invariants
+from bookings import actions, desk, invariants
 from bookings.models import BookingEvent
 from bookings.states import Status
 from clinic.models import ReviewItem
@@ -74,6 +74,7 @@ def minutes_ago(minutes=6):
 
 PLACES = "1 taken is the sum of units, within capacity"
 MINUTES = "1b a service takes its own minutes, inside its window"
+CANCELLED = "1c a cancelled window has given nothing away"
 NUMBERS = "2a numbers are unique and none is above last_number"
 ORDER = "2b numbers are in the order in which they were given"
 VISITS = "3a no two bookings of a window overlap in time"
@@ -144,6 +145,13 @@ def a_service_is_in_a_window_of_numbers():
     booking = reserved()
     change(booking.schedule, kind=Kind.TOKEN)
     return booking
+
+
+@fault(CANCELLED)
+def minutes_of_a_visit_that_took_place_are_sold_again():
+    pool = f.pool()
+    visit = f.reserve(pool, f.service(pool.doctor, price_minor=0))
+    return change(desk.no_show(visit.pk, actor=f.user()).schedule, status="cancelled")
 
 
 @fault(VISITS)

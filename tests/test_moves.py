@@ -142,7 +142,7 @@ def test_it_moves_within_one_doctor_and_one_way_of_being_seen(window, doctor):
     booking = f.paid(window)
     assert refused(booking, f.window(starts_in=timedelta(days=3))) == "OTHER_DOCTOR"
     by_video = f.slot(doctor=doctor, starts_in=timedelta(days=3), mode=Mode.VIDEO)
-    assert refused(booking, by_video) == "OTHER_DOCTOR"
+    assert refused(booking, by_video) == "OTHER_MODE"
     assert actions.reschedule(booking.pk, by_video.pk, reason="rain").mode == Mode.VIDEO
 
 
@@ -199,6 +199,17 @@ def test_a_made_up_window_is_refused_in_words(client, window, to):
     answer = client.post(page_of(booking), {"to": to})
     assert answer.status_code == 404 and "There is no such window." in answer.content.decode()
     assert Booking.objects.get(pk=booking.pk).schedule == window
+
+
+def test_a_number_is_offered_only_windows_into_which_it_moves(client, window, later, doctor):
+    pool = f.pool(doctor=doctor, starts_in=timedelta(days=4, hours=4))
+    video = f.slot(doctor=doctor, starts_in=timedelta(days=4, hours=8), mode=Mode.VIDEO)
+    page = f"{f.paid(window).get_absolute_url()}move/"
+    found = client.get(page, {"date": later.date}).context["chosen"].windows
+    assert {pool.pk, video.pk}.isdisjoint(offered.pk for offered in found)
+    assert client.get(page, {"date": later.date, "to": later.pk}).context["target"].pk == later.pk
+    for other in (pool, video):
+        assert client.get(page, {"date": other.date, "to": other.pk}).context["target"] is None
 
 
 def test_somebody_elses_visit_is_not_there(client, window):

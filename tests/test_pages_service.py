@@ -4,9 +4,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from icalendar import Calendar
 
+from bookings import actions
 from bookings.models import Booking
 from bookings.notice_words import words
 from clinic.models import Patient, ServiceCategory
@@ -16,7 +19,7 @@ from payments.ledger_models import Receipt
 from payments.management.commands.check_invariants import violations
 from schedules.localtime import stamp
 from schedules.models import Schedule
-from schedules.states import Status
+from schedules.states import Mode, Status
 from tests import factories as f
 
 pytestmark = pytest.mark.django_db
@@ -266,6 +269,30 @@ def test_another_doctors_service_is_refused(client, pool):
     assert nothing_was_taken(pool)
 
 
+def test_a_service_that_the_doctor_gave_up_has_no_form_and_no_other_time_with_them(client, pool, service):
+    service.doctors.set([f.doctor()])
+    url = form_url(pool, service, 0)
+    for answer in (client.get(url), client.post(url, form(service))):
+        page = answer.content.decode()
+        assert "This service can&#x27;t be booked here" in page and "Hold my place" not in page
+        assert f"/book/{pool.pk}/" not in page and service.get_absolute_url() in page
+    assert nothing_was_taken(pool)
+
+
+def test_a_start_long_ago_reads_nothing_of_the_past(client, pool, service):
+    past = f.morning(days=-7, doctor=pool.doctor)
+    with CaptureQueriesContext(connection) as sent:
+        answer = client.get(f"/book/{pool.pk}/?service={service.code}&start=0100-01-01T00:00")
+    assert answer.context["nearest"][0].starts_at == pool.starts_at
+    days = [query["sql"] for query in sent if "BETWEEN" in query["sql"]]
+    assert days and not any(str(past.date) in sql or "0100-01-01" in sql for sql in days)
+
+
+def test_a_start_in_a_far_year_offers_what_is_near_the_window(client, pool, service):
+    answer = client.get(f"/book/{pool.pk}/?service={service.code}&start=9000-01-01T00:00")
+    assert answer.context["nearest"][0].starts_at == at(pool, 140)
+
+
 def test_a_service_has_no_place_in_a_window_of_numbers(client, service):
     window = f.window(doctor=service.doctors.get())
     answer = client.post(form_url(window, service, 0), form(service, price=window.fee_minor))
@@ -375,3 +402,40 @@ def test_a_move_to_a_time_that_is_taken_changes_nothing(client, booking, pool, s
     assert client.post(f"{booking.get_absolute_url()}move/", query).status_code == 409
     booking.refresh_from_db()
     assert booking.start_at == at(pool, 20)
+
+
+def test_a_visit_that_is_gone_has_a_page_that_says_it_does_not_move(client, booking):
+    page = f"{booking.get_absolute_url()}move/"
+    actions.cancel(booking.pk, reason="ill")
+    assert client.get(page).context["why_not"]
+    client.force_login(f.staff("Manager"))
+    assert client.get("/admin/bookings/booking/move/", {"booking": booking.pk}).status_code == 200
+
+
+def test_a_hold_that_lapsed_has_a_page_that_says_it_does_not_move(client, pool, service):
+    held = f.reserve(pool, service, 20)
+    f.lapse(held)
+    assert client.get(f"{held.get_absolute_url()}move/").context["why_not"]
+
+
+def test_a_visit_at_the_clinic_is_offered_no_video(client, booking, pool):
+    video = f.morning(days=2, doctor=pool.doctor, mode=Mode.VIDEO)
+    page = f"{booking.get_absolute_url()}move/"
+    query = {"date": video.date, "to": video.pk, "start": stamp(at(video, 0))}
+    answer = client.get(page, query)
+    assert times(answer) == [] and answer.context["target"] is None
+    answer = client.post(page, query)
+    assert answer.status_code == 409 and "stays at the clinic" in answer.content.decode()
+    booking.refresh_from_db()
+    assert booking.schedule == pool and Schedule.objects.get(pk=video.pk).taken == 0
+
+
+@pytest.mark.parametrize("start", ["", "soon"])
+def test_a_move_to_no_time_asks_again_and_changes_nothing(client, booking, pool, start):
+    other = f.morning(days=2, doctor=pool.doctor)
+    answer = client.post(f"{booking.get_absolute_url()}move/", {"to": other.pk, "start": start})
+    assert answer.status_code == 200 and "Choose another time" in answer.content.decode()
+    booking.refresh_from_db()
+    assert (booking.schedule, booking.start_at) == (pool, at(pool, 20)) and Schedule.objects.get(
+        pk=other.pk
+    ).taken == 0

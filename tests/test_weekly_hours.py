@@ -7,11 +7,12 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from bookings import actions as bookings
+from bookings import desk
 from clinic.errors import Refused
 from schedules import hours_actions, sweeps
 from schedules.hours_models import WeeklyHours
 from schedules.models import Schedule
-from schedules.states import Status
+from schedules.states import Kind, Status
 from tests import factories as f
 
 
@@ -66,6 +67,18 @@ def test_a_window_that_has_given_a_number_stays_although_everybody_left(manager)
     hours_actions.change_hours(row.pk, actor=manager, **fields(row, capacity=8))
     window.refresh_from_db()
     assert (window.status, window.capacity) == (Status.OPEN, 3)
+
+
+@pytest.mark.django_db
+def test_minutes_in_which_nobody_came_keep_their_window_although_they_have_no_number(manager):
+    row = f.hours(weekday=tomorrow().weekday(), kind=Kind.POOL, capacity=180)
+    sweeps.open_ahead()
+    window = Schedule.objects.order_by("date")[0]
+    desk.no_show(f.reserve(window, f.service(row.doctor, price_minor=0)).pk, actor=manager)
+    hours_actions.change_hours(row.pk, actor=manager, **fields(row, start_time=time(10)))
+    window.refresh_from_db()
+    assert (window.status, window.hours) == (Status.OPEN, "09:00–12:00")
+    assert not Schedule.objects.standing().filter(date=window.date).exclude(pk=window.pk).exists()
 
 
 @pytest.mark.django_db

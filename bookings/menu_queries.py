@@ -9,7 +9,6 @@ from django.db.models import F
 from django.utils import timezone
 
 from bookings.minutes_queries import Pool, pools
-from bookings.service_queries import marked_of
 from clinic.models import Service
 from schedules.models import Schedule
 from schedules.states import SETTLES
@@ -43,7 +42,7 @@ class Item:
     @cached_property
     def suggested(self) -> list[datetime]:
         """Up to three of the starts, where some waste less of the day than others (docs/decisions/0015)."""
-        return marked_of(self.pool, self.service.minutes)
+        return self.pool.marked(self.service.minutes)
 
 
 def menu(now: datetime) -> list[Item]:

@@ -8,7 +8,6 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from bookings.minutes_queries import ServiceDay
-from bookings.service_queries import marked_of
 from clinic.templatetags.clinic import clinic_time
 from schedules.models import Schedule
 
@@ -60,7 +59,7 @@ class MoveServiceForm(ReasonForm):
         super().__init__(*args, **kwargs)
         self.fields["to"].choices = [
             (f"{pool.schedule.pk} {start.isoformat()}", in_words(start, start in marked))
-            for pool, marked in [(pool, marked_of(pool, minutes)) for pool in day.pools]
+            for pool, marked in [(pool, pool.marked(minutes)) for pool in day.pools]
             for start in pool.starts(minutes)
             if start != but
         ]

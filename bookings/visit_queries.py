@@ -176,8 +176,8 @@ def days_to_move_to(
         found = [pool for pool in found if pool.schedule.mode == booking.mode]
     own = Span(booking.start_at, booking.end_at)
     for pool in found:
-        if pool.schedule.pk == booking.schedule_id:
-            pool.taken = [span for span in pool.taken if span != own]
+        if pool.schedule.pk == booking.schedule_id and own in pool.taken:  # a visit that is gone has none
+            pool.taken.remove(own)
     return days_with(found, booking.minutes, now, wanted)
 
 

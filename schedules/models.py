@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, When
 from django.db.models.functions import Coalesce, Greatest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -39,6 +39,13 @@ def places(window, freed, greatest=max):
     """
     left = window.capacity - window.taken + freed
     return left, greatest(left - greatest(window.reserved_for_desk - window.taken_at_desk, 0), 0)
+
+
+def still_ahead(window, left: int, now) -> int:
+    """Of what is left of a window, or of one of its `counters`, what lies ahead: a pool's minutes pass."""
+    if window.minutes_until is None:
+        return left
+    return min(left, -((now - window.minutes_until) // timedelta(minutes=1)))
 
 
 COLUMNS = SimpleNamespace(**{name: F(name) for name in COUNTERS})
@@ -139,10 +146,15 @@ class ScheduleQuerySet(LockingQuerySet):
 
     def counters(self, now):
         """A light row of each window: what `places` needs, and whether at `now` patients may book it
-        online (`on_sale`) or it is `shut` although it is not over, as far as that is not its fee."""
+        online (`on_sale`) or it is `shut` although it is not over, as far as that is not its fee.
+
+        `minutes_until` is said of running pools alone: to read a time for each window takes its time.
+        """
         shut = Q(status=Status.CLOSED, ends_at__gt=now)
-        rows = self.annotate(on_sale=selling(now), shut=shut).order_by()
-        return rows.values_list("pk", "date", "kind", "on_sale", "shut", "fee_minor", *COUNTERS, named=True)
+        until = Case(When(kind=Kind.POOL, starts_at__lt=now, then="ends_at"))
+        rows = self.annotate(on_sale=selling(now), shut=shut, minutes_until=until).order_by()
+        names = ("pk", "date", "kind", "on_sale", "shut", "minutes_until", "fee_minor", *COUNTERS)
+        return rows.values_list(*names, named=True)
 
     def holds(self, rows, now):
         """What holds come to in the windows of these `counters`: units that the lapsed ones give back, for
@@ -269,6 +281,11 @@ class Schedule(models.Model):
     def has_minutes(self) -> bool:
         """Whether capacity and what is taken of it are minutes, and not patients."""
         return self.kind == Kind.POOL
+
+    @property
+    def minutes_until(self):
+        """When the last of its minutes has passed; None where it has none."""
+        return self.ends_at if self.has_minutes else None
 
     @property
     def length(self) -> int:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from django.conf import settings
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, pgettext
 from clinic.models import Doctor, Service
 from clinic.templatetags.clinic import at_least
 from schedules.closure_models import Closure
-from schedules.models import Schedule, places
+from schedules.models import Schedule, places, still_ahead
 from schedules.opening_rules import DAYS
 from schedules.states import Kind, Status
 
@@ -42,7 +42,7 @@ def why_not(schedule: Schedule, now: datetime, *, can_pay: bool = True) -> tuple
     if schedule.online_left <= 0:
         kept = _("Full online. The last places are kept for patients who come to the desk.")
         return "FULL", kept if schedule.left > 0 else _("Full.")
-    if schedule.fee_minor and not can_pay:
+    if schedule.fee_minor and not can_pay and schedule.kind != Kind.POOL:  # services have their own prices
         return "PAYMENT_NOT_CONFIGURED", _("This can't be paid online yet. Please book at the desk.")
     return "", ""
 
@@ -67,6 +67,10 @@ class Window:
     @cached_property
     def _refusal(self) -> tuple[str, str]:
         return why_not(self.schedule, self.now, can_pay=self.can_pay)
+
+    @property
+    def online_left(self) -> int:
+        return still_ahead(self.schedule, self.schedule.online_left, self.now)
 
     @property
     def change_url(self) -> str:
@@ -211,7 +215,7 @@ def calendar(
     can_pay = payments_ready()
     rows = list(ahead.counters(now))
     freed, paying = ahead.holds(rows, now)  # after the counters: what ends meanwhile must not be free twice
-    counted = by_day(rows, freed, can_pay=can_pay)
+    counted = by_day(rows, freed, now, can_pay=can_pay)
     chosen, address = chosen_day(counted, dates, wanted), address or doctor.get_absolute_url()
     counters = {row.pk: row for row in rows if row.date == chosen}
     shown = list(ahead.filter(pk__in=counters).order_by("starts_at"))
@@ -235,7 +239,7 @@ def calendar(
     ]
 
 
-def by_day(rows, freed: Counter, *, can_pay: bool) -> dict[date, Counter]:
+def by_day(rows, freed: Counter, now: datetime, *, can_pay: bool) -> dict[date, Counter]:
     """Of each day, places `left` online and `minutes` of its `pools`, and how many windows are `selling`,
     `shut`, or cannot be paid online (`unpayable`): what `why_not` says of each. The rows are `counters`,
     `freed` is of `holds`.
@@ -246,8 +250,10 @@ def by_day(rows, freed: Counter, *, can_pay: bool) -> dict[date, Counter]:
     days = defaultdict(Counter)
     for row in rows:
         day = days[row.date]
-        if row.on_sale and (can_pay or not row.fee_minor):
-            day["minutes" if row.kind == Kind.POOL else "left"] += places(row, freed[row.pk])[1]
+        if row.on_sale and row.kind == Kind.POOL:
+            day["minutes"] += still_ahead(row, places(row, freed[row.pk])[1], now)
+        elif row.on_sale and (can_pay or not row.fee_minor):
+            day["left"] += places(row, freed[row.pk])[1]
         elif row.on_sale:
             day["unpayable"] += 1
         day["selling"] += row.on_sale
@@ -275,9 +281,11 @@ def window(schedule_id: int, now: datetime) -> Window | None:
 
 
 def free_soon(now: datetime):
-    """Schedules of the next 14 days with a place to book online, the earliest first."""
+    """Schedules of the next 14 days with a place to book online, the earliest first. Minutes are none where
+    their doctor offers no service."""
     today = timezone.localdate(now)
     soon = Schedule.objects.on_sale(now).between(today, today + timedelta(days=DAYS - 1))
+    soon = soon.filter(~Q(kind=Kind.POOL) | Exists(Service.objects.offered().by(OuterRef("doctor"))))
     return soon.with_places_left(now).order_by("starts_at", "pk")
 
 

@@ -1,5 +1,6 @@
 """Finding a doctor and a time."""
 
+from django.db.models import Q
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -7,6 +8,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from clinic.models import Doctor
 from schedules import queries
+from schedules.states import Kind
 
 
 @require_safe
@@ -34,10 +36,14 @@ def home(request):
 def doctor(request, slug):
     """A doctor's next 14 days, the windows of the chosen one (?date=), and the services."""
     doctor = get_object_or_404(Doctor.objects.active(), slug=slug)
-    days = queries.calendar(doctor, timezone.now(), request.GET.get("date", ""))
+    now, wanted = timezone.now(), request.GET.get("date", "")
+    days = queries.calendar(doctor, now, wanted)
+    services = queries.services_of(doctor, days)
+    if not services and any(day.pools for day in days):  # minutes for nothing
+        days = queries.calendar(doctor, now, wanted, only=[~Q(kind=Kind.POOL)])
     chosen = next(day for day in days if day.selected)
     later = next((day for day in days if day.date > chosen.date and day.is_free), None)
     content = {"doctor": doctor, "days": days, "chosen": chosen, "later": later}
     content["closures"] = queries.closures_of(days)
-    content["services"] = queries.services_of(doctor, days)
+    content["services"] = services
     return render(request, "schedules/doctor.html", content)

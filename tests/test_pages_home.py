@@ -76,9 +76,8 @@ def test_a_search_without_a_result_says_so_and_leads_back(client):
     assert "See all doctors" in page
 
 
-def test_a_search_for_what_no_text_may_hold_is_no_error(client):
-    factories.doctor(name="Dr Anjali Rao")
-    assert "Dr Anjali Rao" in client.get("/", {"q": "ra\0o"}).content.decode()
+def test_a_search_for_what_no_text_may_hold_is_unreadable(client):
+    assert client.get("/", {"q": "ra\0o"}).status_code == 400
 
 
 def test_a_doctor_who_left_is_not_found(client):

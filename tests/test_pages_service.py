@@ -177,6 +177,34 @@ def test_a_doctors_page_shows_minutes_beside_places_and_leads_to_the_services(cl
     assert f"{service.get_absolute_url()}?doctor={pool.doctor.slug}&amp;date={pool.date}" in page
 
 
+def test_a_morning_under_way_promises_only_the_minutes_ahead(client):
+    running = f.pool(starts_in=-timedelta(minutes=150), date=timezone.localdate())
+    f.service(running.doctor)
+    answer = client.get(running.doctor.get_absolute_url(), {"date": running.date})
+    assert "30 minutes left" in answer.content.decode()
+    assert next(day.minutes for day in answer.context["days"] if day.date == running.date) == 30
+    assert "30 minutes left" in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_minutes_of_a_doctor_without_a_service_are_promised_nowhere(client, pool, visible):
+    f.service(pool.doctor, visible=visible)
+    home = client.get("/").content.decode()
+    page = client.get(pool.doctor.get_absolute_url(), {"date": pool.date}).content.decode()
+    for text in (home, page):
+        assert ("Choose a service" in text, "180 minutes left" in text) == (visible, visible)
+    assert ('id="services"' in page) == visible
+
+
+def test_without_a_gateway_a_morning_of_free_services_is_open_whatever_its_own_fee(client, settings):
+    settings.PAYMENT_GATEWAYS = []
+    pool = f.morning(fee_minor=50000)
+    f.service(pool.doctor, price_minor=0)
+    answer = client.get(pool.doctor.get_absolute_url(), {"date": pool.date})
+    assert "paid online yet" not in answer.content.decode()
+    assert next(day.word for day in answer.context["days"] if day.selected) == "3 h"
+
+
 def test_a_pool_without_a_service_leads_to_the_doctors_services(client, pool, service):
     answer = client.get(pool.get_absolute_url())
     assert answer.status_code == 302

@@ -271,6 +271,15 @@ def test_a_key_books_once_also_where_its_answer_was_lost(app):
     assert Booking.objects.count() == 1
 
 
+def test_what_was_paid_meanwhile_is_not_asked_for_again(app):
+    window, key = factories.window(), str(uuid4())
+    assert start(app, window, key=key).json()["amount"] == 50000
+    factories.deliver(factories.capture_body(Payment.objects.get()))
+    StoredAnswer.objects.all().delete()
+    again = start(app, window, key=key).json()
+    assert (again["status"], again["amount"], again["redirectUrl"]) == ("confirmed", 0, None)
+
+
 def test_starting_takes_few_statements(app):
     window = factories.window()
     with CaptureQueriesContext(connection) as sent:

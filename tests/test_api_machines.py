@@ -3,6 +3,8 @@
 import pytest
 
 from bookings.models import Booking
+from clinic.api import api
+from clinic.api_auth import MachineKey
 from clinic.api_key_actions import revoke_key
 from clinic.api_key_models import Scope
 from clinic.models import Patient
@@ -81,6 +83,22 @@ def test_two_kiosks_of_one_account_have_their_own_idempotency_keys(partner):
     for _ in range(2):
         assert machine(partner, Scope.BOOK).post("patients", CHILD, key="1").status_code == 201
     assert Patient.objects.filter(relationship="child").count() == 2
+
+
+def test_what_everybody_may_read_needs_no_key_and_ignores_one():
+    factories.doctor(name="Dr. Asha Rao")
+    answer = App(Authorization="Bearer ck_00000000_nobodys").get("doctors")
+    assert [found["name"] for found in answer.json()["items"]] == ["Dr. Asha Rao"]
+
+
+def test_every_scope_opens_something():
+    routers = [router for _prefix, router in api._routers]
+    views = [view for router in routers for view in router.path_operations.values()]
+    operations = [operation for view in views for operation in view.operations]
+    ways = [way for each in operations for way in each.auth_callbacks or []]
+    ways += [way for router in routers if isinstance(router.auth, list) for way in router.auth]
+    keys = [way for way in ways if isinstance(way, MachineKey)]
+    assert {scope for key in keys for scope in key.scopes} == {*Scope}
 
 
 # --- Staff's keys -------------------------------------------------------------------------

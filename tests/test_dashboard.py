@@ -117,7 +117,7 @@ def test_eight_days_are_shown_and_no_other(manager):
     assert [day.date for day in shown.days if day.is_today] == [timezone.localdate()]
 
 
-@pytest.mark.parametrize("wanted", ["", "soon", "2001-01-01", "9999-12-31", "2026-02-30", "\x00", "١"])
+@pytest.mark.parametrize("wanted", ["", "soon", "2001-01-01", "9999-12-31", "2026-02-30", "١"])
 def test_a_day_that_is_not_shown_is_today(client, manager, wanted):
     page = client.get("/admin/dashboard/", {"day": wanted})
     assert page.status_code == 200

@@ -70,6 +70,10 @@ class CancelForm(forms.Form):
     )
 
 
+def with_service(booking) -> str:
+    return f"{booking.service_name}, {booking}" if booking.service_name else str(booking)
+
+
 def goes_back(booking, percent):
     """How much of the price that is; a refund by hand before may leave less."""
     if not booking.charged_minor or percent is None:
@@ -86,7 +90,7 @@ def by_the_rules(booking, now):
     percent = percent_back(booking, now) if booking.gives_back else None
     return _("%(who)s: %(visit)s. By the rules now: %(back)s") % {
         "who": booking.patient.name,
-        "visit": booking,
+        "visit": with_service(booking),
         "back": goes_back(booking, percent),
     }
 
@@ -244,7 +248,7 @@ class BookingAdmin(ReadableAdmin):
                 return HttpResponseRedirect(back)
         return self.ask(
             request, form, back=back, submit=_("Move"), title=_("Move this visit?"),
-            text=text % {"who": booking.patient.name, "visit": booking},
+            text=text % {"who": booking.patient.name, "visit": with_service(booking)},
             template="admin/move.html", days=days,
         )  # fmt: skip
 

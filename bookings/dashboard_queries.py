@@ -14,7 +14,7 @@ from bookings.minutes_queries import Pool
 from bookings.minutes_rules import Span
 from bookings.models import Booking
 from bookings.states import Status
-from bookings.use_queries import Period, Sells, Use, total
+from bookings.use_queries import Sells, Use, total
 from clinic.models import Doctor, Service
 from clinic.templatetags.clinic import clinic_time
 from schedules.models import Schedule
@@ -68,7 +68,7 @@ class Part:
 
     @property
     def period(self) -> str:
-        return Period(self.windows[0].period).label
+        return self.windows[0].period.label
 
     @property
     def sells(self) -> Sells:
@@ -304,7 +304,7 @@ def _parts(now: datetime, windows: list[Schedule], fits: dict[int, list[Fit]]) -
     """By doctor, the earliest part first."""
     groups: dict[tuple, list[Schedule]] = {}
     for window in windows:
-        key = window.doctor_id, Period.values.index(window.period), Sells.of(window.kind)
+        key = window.doctor_id, window.period, Sells.of(window.kind)
         groups.setdefault(key, []).append(window)
     parts = [
         Part(now, group, _first_of([fits.get(window.pk, []) for window in group]))

@@ -1,7 +1,7 @@
 """A day as a picture: a row for each doctor, a bar for each booking. Numbers that a template draws."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -75,12 +75,14 @@ def timeline(board: Dashboard) -> Timeline | None:
 
 
 class _Span:
-    """The hours that a picture shows, whole ones."""
+    """The hours that a picture shows, whole ones, counted in UTC: where clocks change, a day is an hour longer
+    or shorter."""
 
     def __init__(self, windows: list[Schedule]):
         first = min(window.starts_at for window in windows)
         last = max(window.ends_at for window in windows)
-        self.first = timezone.localtime(first).replace(minute=0, second=0, microsecond=0)
+        whole = timezone.localtime(first).replace(minute=0, second=0, microsecond=0)
+        self.first = whole.astimezone(UTC)
         self.last = self.first + -(-(last - self.first) // HOUR) * HOUR
 
     def at(self, moment: datetime) -> float:

@@ -9,7 +9,6 @@ from django.db.models import F
 from django.utils import timezone
 
 from bookings.minutes_queries import Pool, pools
-from bookings.service_queries import MARKED
 from clinic.models import Service
 from schedules.models import Schedule
 from schedules.states import SETTLES
@@ -43,8 +42,7 @@ class Item:
     @cached_property
     def suggested(self) -> list[datetime]:
         """Up to three of the starts, where some waste less of the day than others (docs/decisions/0015)."""
-        tidy = self.pool.tidy(self.service.minutes)
-        return tidy[:MARKED] if len(tidy) < len(self.starts) else []
+        return self.pool.marked(self.service.minutes)
 
 
 def menu(now: datetime) -> list[Item]:

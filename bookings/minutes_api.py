@@ -1,7 +1,6 @@
 """What is left of the minutes that services are sold from (seed 002): of a day, of a part of it, for a service."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 from django.shortcuts import get_object_or_404
@@ -13,14 +12,9 @@ from bookings.minutes_queries import day_availability, period_availability, serv
 from clinic.api_again import public, unchanged_too
 from clinic.api_schemas import PUBLIC, Answer, Day, Id, answers
 from clinic.models import Doctor, Service
+from schedules.localtime import Period
 
 router = Router(by_alias=True)
-
-
-class Period(StrEnum):
-    MORNING = "morning"
-    AFTERNOON = "afternoon"
-    EVENING = "evening"
 
 
 class MinutesOut(Answer):

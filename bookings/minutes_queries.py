@@ -17,11 +17,13 @@ from bookings.minutes_rules import Span
 from bookings.models import Booking
 from clinic.errors import Refused
 from clinic.models import Service
+from schedules.localtime import Period
 from schedules.models import Schedule
 from schedules.opening_rules import DAYS, last_day
 from schedules.states import Kind, Status
 
-PERIODS = ("morning", "afternoon", "evening")
+MARKED = 3
+"""At most so many starts of each pool are marked as suggested (docs/decisions/0015)."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,13 @@ class Pool:
         """The minutes around it that become too short for any service."""
         return rules.wasted(start, self.usable, minutes, useful=self.useful)[0]
 
-    def tidy(self, minutes: int) -> list[datetime]:
-        """Those starts that waste the least minutes, the earliest first."""
-        wasted = {start: self.wasted(start, minutes) for start in self.starts(minutes)}
-        least = min(wasted.values(), default=0)
-        return [start for start, lost in wasted.items() if lost == least]
+    def marked(self, minutes: int) -> list[datetime]:
+        """The first of those that waste least, where others waste more: what is shown as suggested."""
+        starts = self.suggested(minutes)
+        waste = {start: self.wasted(start, minutes) for start in {*starts[:MARKED], *starts[-1:]}}
+        if not starts or waste[starts[0]] == waste[starts[-1]]:
+            return []
+        return [start for start in starts[:MARKED] if waste[start] == waste[starts[0]]]
 
     def at(self, start: datetime) -> Start:
         return Start(self.schedule.pk, self.schedule.doctor_id, start)
@@ -248,7 +252,7 @@ def day_availability(day: date, now: datetime, *, doctor=None) -> dict:
         "daily": {
             "total_capacity": sum(pool.total for pool in found),
             "total_remaining": sum(pool.remaining for pool in found),
-            **{period: _sums(_of(found, period)) for period in PERIODS},
+            **{period: _sums(_of(found, period)) for period in Period.values},
         }
     }
 

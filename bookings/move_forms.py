@@ -58,8 +58,8 @@ class MoveServiceForm(ReasonForm):
     def __init__(self, *args, day: ServiceDay, minutes: int, but: datetime, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["to"].choices = [
-            (f"{pool.schedule.pk} {start.isoformat()}", in_words(start, start in pool.tidy(minutes)))
-            for pool in day.pools
+            (f"{pool.schedule.pk} {start.isoformat()}", in_words(start, start in marked))
+            for pool, marked in [(pool, pool.marked(minutes)) for pool in day.pools]
             for start in pool.starts(minutes)
             if start != but
         ]

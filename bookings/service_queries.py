@@ -11,14 +11,12 @@ from django.utils.translation import pgettext
 
 from bookings.minutes_queries import Pool, ServiceDay
 from clinic.templatetags.clinic import at_least, clinic_time
-from schedules.localtime import PARTS, part_of_day
+from schedules.localtime import Period, part_of_day
 from schedules.models import Schedule
 from schedules.queries import Times
 
 FEW = 12
 """So many times of one part of a day are shown as they are; of more, the suggested ones first."""
-MARKED = 3
-"""At most so many times of each pool are marked as suggested (docs/decisions/0015)."""
 
 
 @dataclass(frozen=True)
@@ -94,33 +92,24 @@ class Day:
 
     def parts(self, url: Callable[[Schedule, datetime], str], *, but: datetime | None = None) -> list[Part]:
         """The starts by part of the day, each leading to `url` of its window and itself, `but` one."""
-        found: dict[str, list[Slot]] = {}
+        found: dict[Period, list[Slot]] = {}
         for start, (suggested, pool) in self._best().items():
             if start != but:
                 mark = pgettext("a time", "suggested") if suggested else ""
                 part = found.setdefault(part_of_day(timezone.localtime(start).time()), [])
                 part.append(Slot(start, url(pool.schedule, start), mark))
-        return [Part(str(PARTS[name]), slots) for name, slots in found.items()]
+        return [Part(str(period.label), slots) for period, slots in found.items()]
 
     def _best(self) -> dict[datetime, tuple[bool, Pool]]:
         """By each start that fits, in order: whether it is suggested, and the pool that it leads to. Of
         several doctors the one whose day it suits, then the one with most time left."""
         ranked = defaultdict(list)
         for number, pool in enumerate(self.day.pools):
-            marked = marked_of(pool, self.length)
+            marked = pool.marked(self.length)
             for start in pool.starts(self.length):
                 ranked[start].append((start in marked, pool.remaining, -number))
         best = {start: max(ranks) for start, ranks in sorted(ranked.items())}
         return {start: (rank[0], self.day.pools[-rank[2]]) for start, rank in best.items()}
-
-
-def marked_of(pool: Pool, length: int) -> list[datetime]:
-    """The starts that are marked: the first of those that waste least, where others waste more."""
-    starts = pool.suggested(length)
-    waste = {start: pool.wasted(start, length) for start in {*starts[:MARKED], *starts[-1:]}}
-    if not starts or waste[starts[0]] == waste[starts[-1]]:
-        return []
-    return [start for start in starts[:MARKED] if waste[start] == waste[starts[0]]]
 
 
 def strip(days: list[ServiceDay], length: int, url: Callable[[date], str]) -> list[Day]:

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking, BookingEvent
 from bookings.states import OCCUPYING, Status
+from schedules.localtime import Period
 from schedules.states import Kind
 
 
@@ -35,14 +36,6 @@ class Sells(TextChoices):
     @classmethod
     def of(cls, kind: str) -> "Sells":
         return cls.MINUTES if kind == Kind.POOL else cls.SEATS
-
-
-class Period(TextChoices):
-    """As `Schedule.period` says it."""
-
-    MORNING = "morning", _("Morning")
-    AFTERNOON = "afternoon", _("Afternoon")
-    EVENING = "evening", _("Evening")
 
 
 @dataclass(frozen=True)
@@ -169,7 +162,7 @@ class Visits:
     """Minutes of services that were booked."""
 
     def __add__(self, other: "Visits") -> "Visits":
-        return Visits(*(getattr(self, name) + getattr(other, name) for name in PARTS))
+        return Visits(*(getattr(self, name) + getattr(other, name) for name in COUNTS))
 
     @property
     def expected(self) -> int:
@@ -182,7 +175,7 @@ class Visits:
         return round(self.missed * 100 / self.expected, 1) if self.expected else None
 
 
-PARTS = ("booked", "seen", "missed", "cancelled", "sold")
+COUNTS = ("booked", "seen", "missed", "cancelled", "sold")
 
 
 @dataclass(frozen=True)
@@ -223,9 +216,9 @@ def visits(bookings: QuerySet) -> list[VisitsRow]:
             row["name"],
             row["service"],
             row["title"] or "",
-            Visits(*(row[part] for part in PARTS)),
+            Visits(*(row[part] for part in COUNTS)),
         )
         for row in found
-        if any(row[part] for part in PARTS)
+        if any(row[part] for part in COUNTS)
     ]
     return sorted(rows, key=lambda row: (row.doctor, row.doctor_id, -row.visits.booked, row.service))

@@ -1,6 +1,6 @@
 """One visit for a service: as an address asks for it, as the form shows it, and where it may move."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlencode
@@ -175,10 +175,8 @@ def days_to_move_to(
     if not at_desk:
         found = [pool for pool in found if pool.schedule.mode == booking.mode]
     own = Span(booking.start_at, booking.end_at)
-    for pool in found:
-        if pool.schedule.pk == booking.schedule_id and own in pool.taken:  # a visit that is gone has none
-            pool.taken.remove(own)
-    return days_with(found, booking.minutes, now, wanted)
+    freed = [replace(pool, taken=[span for span in pool.taken if span != own]) for pool in found]
+    return days_with(freed, booking.minutes, now, wanted)
 
 
 def visit_at(booking: Booking, day: ServiceDay, to: str, start: datetime | None) -> Visit | None:

@@ -44,9 +44,9 @@ class MachineKey(AuthBase):
     openapi_type = "http"
     openapi_scheme = "bearer"
 
-    def __init__(self, scope: Scope):
+    def __init__(self, *scopes: Scope):
         super().__init__()
-        self.scope = scope
+        self.scopes = scopes
 
     def __call__(self, request):
         if not request.headers.get("Authorization", "").lower().startswith("bearer"):
@@ -54,7 +54,7 @@ class MachineKey(AuthBase):
         key = key_of(request)
         if key is None:
             raise AuthenticationError
-        if not key.may(self.scope):
+        if not any(key.may(scope) for scope in self.scopes):
             said = _("This key is not for that. It may: %(may)s.") % {"may": key.may_words}
             raise Refused("SCOPE", said, status=403)
         request.user = key.account
@@ -104,9 +104,9 @@ class BrowserSession(AuthBase):
         return Caller(request.user)
 
 
-def signed_in(scope: Scope) -> list[AuthBase]:
-    """The ways to sign in, in the order in which they are tried; a key must be for `scope`."""
-    return [MachineKey(scope), SessionToken(), BrowserSession()]
+def signed_in(*scopes: Scope) -> list[AuthBase]:
+    """The ways to sign in, in the order in which they are tried; a key must be for one of `scopes`."""
+    return [MachineKey(*scopes), SessionToken(), BrowserSession()]
 
 
 def require(request, *permissions: str) -> None:

@@ -14,9 +14,8 @@ PREFIX_LENGTH = 8
 
 
 class Scope(TextChoices):
-    """What a key may do. Its account must be allowed to, besides."""
+    """What a key may do. Its account must be allowed to, besides. What everybody may read needs no key."""
 
-    FREE_TIMES = "free-times", _("see doctors, services and what is free")
     BOOK = "book", _("book, pay, move and cancel")
     APPOINTMENTS = "appointments", _("read appointments")
     DESK = "desk", _("run the desk: walk-ins, check-in, payments")

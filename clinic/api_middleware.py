@@ -7,8 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from pydantic_core import to_json
 
 from clinic.api_json import JSON, Malformed, read
+from clinic.pages import PROGRAMS
 
-API, SIGN_IN = "/api/", "/_allauth/"
+SIGN_IN = "/_allauth/"
 WORDS = {
     400: ("MALFORMED", _("This request can't be read.")),
     401: ("SIGN_IN", _("Sign in first.")),
@@ -20,26 +21,29 @@ WORDS = {
     500: ("BROKEN", _("Something went wrong on our side.")),
     503: ("BUSY", _("Please try again in a few seconds.")),
 }
-KEPT_HEADERS = "Allow", "Retry-After"
 
 
 def problem(status: int, code: str = "", message="", **more) -> HttpResponse:
     """An error as the API says it."""
+    return HttpResponse(_said(status, code, message, **more), status=status, content_type=JSON)
+
+
+def _said(status: int, code: str = "", message="", **more) -> bytes:
     usual_code, usual = WORDS.get(status, WORDS[400])
-    said = {"code": code or usual_code, "message": str(message or usual), **more}
-    return HttpResponse(to_json(said), status=status, content_type=JSON)
+    return to_json({"code": code or usual_code, "message": str(message or usual), **more})
 
 
 @sync_only_middleware
 def speaks_json(get_response):
-    """Under /api/ also Django's own errors are JSON. Of /_allauth/ the bodies are read as strictly as ours."""
+    """Where programs call, also Django's own errors are JSON. Of /_allauth/ the bodies are read as strictly
+    as ours."""
 
     def middleware(request):
         if request.path.startswith(SIGN_IN) and (bad := unreadable(request)):
             return bad
         response = get_response(request)
-        if request.path.startswith(API):
-            response = as_json(response)
+        if request.path.startswith(PROGRAMS):
+            as_json(response)
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -58,12 +62,11 @@ def unreadable(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def as_json(response: HttpResponse) -> HttpResponse:
-    """The same refusal as `{code, message}`, unless it is one already."""
+def as_json(response: HttpResponse) -> None:
+    """Makes an error say `{code, message}`, unless it does already. Its other headers and cookies stay."""
     if response.status_code < 400 or response.get("Content-Type", "").startswith(JSON):
-        return response
-    said = problem(response.status_code)
-    for name in KEPT_HEADERS:
-        if name in response:
-            said[name] = response[name]
-    return said
+        return
+    response.content = _said(response.status_code)
+    response["Content-Type"] = JSON
+    for of_the_page in ("Content-Length", "ETag"):
+        del response[of_the_page]

@@ -143,8 +143,8 @@ def answers(status: int, shape, *errors: int) -> dict:
 
 def invalid(errors: dict, **names: str) -> Refused:
     """What a form or a model says of its fields, as the API says it (422). `names` are those that the API
-    calls otherwise; what is said of all of it stands under ""."""
-    names = {"__all__": ""} | names
+    calls otherwise; what is said of all of it stands under "body"."""
+    names = {"__all__": "body"} | names
     fields = {names.get(name, to_camel(name)): [str(word) for word in said] for name, said in errors.items()}
     return Refused("INVALID", _("Some of this is not as it should be."), status=422, fields=fields)
 

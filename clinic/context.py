@@ -2,6 +2,8 @@
 
 from django.conf import settings
 
+from clinic import consent_words
+
 
 def clinic(request):
     return {
@@ -11,6 +13,7 @@ def clinic(request):
             "phone": settings.CLINIC_PHONE,
             "currency": settings.CLINIC_CURRENCY,
             "language": settings.LANGUAGE_CODE,
+            "consent": consent_words.words,
         },
         "demo": "demo" in settings.PAYMENT_GATEWAYS,
     }

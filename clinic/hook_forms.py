@@ -1,6 +1,9 @@
 """What a manager types about a webhook."""
 
+from urllib.parse import urlsplit, urlunsplit
+
 from django import forms
+from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -52,13 +55,22 @@ class HookForm(forms.ModelForm):
         }
 
     def clean_url(self):
-        """Looked at here, so that the one who types it learns it; and again before each delivery."""
+        """Looked at here, so that the one who types it learns it; and again before each delivery. One that
+        stays is not: where the other side has gone, the rest of the form still works."""
         url = self.cleaned_data["url"]
+        if "url" not in self.changed_data:
+            return url
         try:
             addresses_of(url)
         except NotSent as error:
             raise forms.ValidationError(WRONG.get(str(error), _("This address does not work."))) from error
-        return url
+        return _sendable(url)
+
+
+def _sendable(url: str) -> str:
+    """Its path as HTTP sends it, in ASCII. The name stays: it is asked for in another alphabet (IDNA)."""
+    to = urlsplit(url)
+    return urlunsplit(to._replace(path=iri_to_uri(to.path), query=iri_to_uri(to.query)))
 
 
 class NewHookForm(HookForm):

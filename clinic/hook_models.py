@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -19,6 +20,10 @@ EVENTS = {
     "refund-sent": "refund.succeeded",
 }
 """What a notice is called outside (docs/webhooks.md)."""
+
+
+KEPT = timedelta(days=30)
+"""So long a delivery stands in the log after its last try: its body opens a booking."""
 
 
 def new_secret() -> str:
@@ -77,6 +82,11 @@ class DeliveryQuerySet(models.QuerySet):
     def sending(self):
         return self.filter(status=State.SENDING)
 
+    def older_than_kept(self, now):
+        """Nothing has become of them for KEPT, and by itself nothing will: done, or to a webhook that is off."""
+        yet_to_be_tried = Q(status__in=WAITING, hook__in=Hook.objects.active())
+        return self.filter(due_at__lt=now - KEPT).exclude(yet_to_be_tried)
+
     def repeatable(self):
         """What a person may send again: delivered or given up, but not under way."""
         return self.exclude(status__in=WAITING)
@@ -107,7 +117,10 @@ class Delivery(models.Model):
             models.UniqueConstraint(fields=["hook", "message"], name="delivery_once"),
             models.CheckConstraint(condition=Q(status__in=State.values), name="delivery_known_status"),
         ]
-        indexes = [models.Index(fields=["due_at"], condition=Q(status__in=WAITING), name="delivery_to_send")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(status__in=WAITING), name="delivery_to_send"),
+            models.Index(fields=["due_at"], name="delivery_to_forget"),
+        ]
 
     def __str__(self):
         return f"{self.event} · {self.hook}"

@@ -26,17 +26,20 @@ def claim(caller: str, key: str, digest: str) -> StoredAnswer:
     if made or found.code:
         return found
     if StoredAnswer.objects.abandoned(now).filter(pk=found.pk).update(claimed_at=now):
+        found.claimed_at = now
         return found
     said = _("The first request with this Idempotency-Key is still under way.")
     raise Refused("IN_PROGRESS", said, retry_after=1)
 
 
 def keep(claimed: StoredAnswer, code: int, body: str) -> None:
-    """What this request was answered stands for the next 24 hours."""
-    claimed.code, claimed.body = code, body
-    claimed.save(update_fields=["code", "body"])
+    """What this request was answered stands for the next 24 hours.
+
+    One that outlived its lease keeps nothing: the key is its successor's.
+    """
+    StoredAnswer.objects.still_claimed_as(claimed).update(code=code, body=body)
 
 
 def release(claimed: StoredAnswer) -> None:
-    """Nothing was done: the same key may be tried again at once."""
-    claimed.delete()
+    """The same key may be tried again at once. A successor's claim stays."""
+    StoredAnswer.objects.still_claimed_as(claimed).delete()

@@ -17,6 +17,10 @@ class StoredAnswerQuerySet(models.QuerySet):
         """Begun and never answered: the process was killed."""
         return self.filter(code=None, claimed_at__lt=now - LEASE)
 
+    def still_claimed_as(self, claimed):
+        """This claim, unless another request has taken it over."""
+        return self.filter(pk=claimed.pk, claimed_at=claimed.claimed_at)
+
 
 class StoredAnswer(models.Model):
     caller = models.CharField(max_length=40)

@@ -254,7 +254,7 @@ class Service(models.Model):
         _("minutes kept free after it"),
         default=0,
         validators=[MaxValueValidator(DAY, _("No more than a day: 1440 minutes."))],
-        help_text=_("To clean up or rest. They are booked with it; the patient isn't told to stay."),
+        help_text=_("To clean up or rest. They are booked with it: patients read the sum."),
     )
     price_minor = models.PositiveIntegerField(_("price"), help_text=_("Minor units."))
     doctors = models.ManyToManyField(Doctor, related_name="services", blank=True, verbose_name=_("doctors"))

@@ -16,6 +16,9 @@ from clinic.membership_models import Plan
 
 log = logging.getLogger("clinic")
 
+PROGRAMS = "/api/", "/_allauth/"
+"""Who calls there reads JSON, errors too."""
+
 
 def private(view):
     """A patient's page: kept by no cache, and its secret address is told to no other site.
@@ -70,7 +73,7 @@ def busy(request, error: Exception) -> HttpResponse:
 
 def closed(request, now: Maintenance) -> HttpResponse:
     """503: the site is closed for maintenance. Programs get it as JSON."""
-    if request.path.startswith("/api/"):
+    if request.path.startswith(PROGRAMS):
         words = _("The site is closed for maintenance and will be back soon.")
         response = JsonResponse({"code": "MAINTENANCE", "message": words}, status=503)
     else:

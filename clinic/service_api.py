@@ -5,6 +5,7 @@ from typing import Annotated
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from ninja import Body, Path, Query, Router
 from ninja.responses import Status as Answered
@@ -14,7 +15,7 @@ from clinic import service_actions
 from clinic.api_again import IdempotencyKey, once
 from clinic.api_auth import require, signed_in
 from clinic.api_key_models import Scope
-from clinic.api_schemas import ERASES, WRITES, Answer, Id, Minor, Wish, answers, invalid, lacking
+from clinic.api_schemas import ERASES, WRITES, Answer, Id, Minor, Wish, answers, invalid, lacking, leads_to
 from clinic.models import DAY, Doctor, Service
 
 router = Router(by_alias=True, auth=signed_in(Scope.MANAGE))
@@ -90,7 +91,12 @@ def list_services(request, removed: Annotated[bool, Query(description="Those ins
     return ServiceRows(items=[_row(service) for service in rows])
 
 
-@router.post("admin/services", response=answers(201, ServiceRow, *WRITES), tags=TAGS)
+@router.post(
+    "admin/services",
+    response=answers(201, ServiceRow, *WRITES),
+    tags=TAGS,
+    openapi_extra=leads_to(201, "change_service", "remove_service", by="id"),
+)
 @once
 def add_service(request, wish: Annotated[ServiceWish, Body()], idempotency_key: IdempotencyKey):
     """A new one, sold from its first minute on."""
@@ -118,7 +124,7 @@ def _said(do, request, wish: Wish, *which: int) -> Service:
     if "price" in fields:
         fields["price_minor"] = fields.pop("price")
     if "doctor_ids" in fields:
-        fields["doctors"] = _doctors(fields.pop("doctor_ids"))
+        fields["doctors"] = _doctors(fields.pop("doctor_ids"), *which)
     try:
         return do(*which, actor=request.auth.account, **fields)
     except ValidationError as error:
@@ -126,8 +132,10 @@ def _said(do, request, wish: Wish, *which: int) -> Service:
         raise invalid(error.message_dict, **names) from None
 
 
-def _doctors(wanted: list[int]) -> list[Doctor]:
-    found = list(Doctor.objects.active().filter(pk__in=wanted))
+def _doctors(wanted: list[int], *which: int) -> list[Doctor]:
+    """Those who receive, and those who offer this service already: what GET says can be sent back. Raises
+    Refused (422) for others."""
+    found = list(Doctor.objects.filter(Q(is_active=True) | Q(services__in=which), pk__in=wanted).distinct())
     if missing := {*wanted} - {doctor.pk for doctor in found}:
         said = _("There is no doctor %(ids)s.") % {"ids": ", ".join(map(str, sorted(missing)))}
         raise lacking("doctorIds", said)

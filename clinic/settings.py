@@ -317,10 +317,13 @@ LOGGING = {
         },
         "plain": {"format": "%(levelname)s %(name)s %(message)s"},
     },
-    "filters": {"of_request": {"()": "clinic.logs.OfRequest"}},
+    "filters": {
+        "of_request": {"()": "clinic.logs.OfRequest"},
+        "no_secrets": {"()": "clinic.logs.NoSecrets"},
+    },
     "handlers": {
         "stdout": {
-            "filters": ["of_request"],
+            "filters": ["of_request", "no_secrets"],
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
             "formatter": "plain" if DEBUG else "json",

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("bookings.urls")),
     path("", include("payments.urls")),
     path("api/v1/", api.urls),
+    path("api/v1", views.no_page),  # else a redirect in HTML
     path("_allauth/", include("allauth.headless.urls")),
     path("plans/", views.plans, name="plans"),
     path("theme.css", views.theme_css, name="theme"),

@@ -3,7 +3,7 @@
 import sys
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition, require_safe
@@ -30,6 +30,11 @@ def theme_css(request):
 def plans(request):
     """What one may join, and how."""
     return pages.how_to_join(request)
+
+
+def no_page(request):
+    """404 at an address that Django would complete by a slash, and send programs on to nothing."""
+    raise Http404
 
 
 def server_error(request):

@@ -14,6 +14,7 @@ SWEEPS = [
     "bookings.sweeps.warn_of_lapsing_holds",
     "clinic.notice_sweeps.send_notices",
     "clinic.hook_sweeps.deliver_hooks",
+    "clinic.hook_sweeps.forget_deliveries",
     "clinic.idempotency_sweeps.forget_answers",
 ]
 INVARIANTS = ["bookings.invariants", "payments.invariants"]

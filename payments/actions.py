@@ -45,8 +45,8 @@ def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Paym
     """Opens (or finds) the attempt to pay what is held or owed for, and asks its gateway where to pay.
 
     A second click finds the same attempt, and a repeated call has the same key, so nothing is
-    charged twice. Raises Refused: NOT_PAYABLE when the booking is not waiting for money,
-    GATEWAY when the gateway does not answer (the hold stays).
+    charged twice. Raises Refused: what `check_payable` refuses, GATEWAY when the gateway does not
+    answer (the hold stays).
     """
     gateway = gateways.get(gateway_name)
     payment = _open_attempt(booking, gateway_name, for_app)
@@ -89,13 +89,26 @@ def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Paym
     return payment
 
 
-@action
-def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment:
-    now = timezone.now()
+def check_payable(booking: Booking, now) -> None:
+    """Raises Refused: NOT_PAYABLE when the booking is not waiting for money, UNDER_REVIEW when some came
+    that a person must look at before more is paid."""
     if not booking.awaits_money(now):
         raise Refused(
             "NOT_PAYABLE", _("This booking is not waiting for a payment any more."), booking=booking
         )
+    if booking.payments.under_review().exists():
+        raise Refused(
+            "UNDER_REVIEW",
+            _(
+                "A payment arrived that does not match the price. The clinic is looking at it. Please do not pay again."
+            ),
+        )
+
+
+@action
+def _open_attempt(booking: Booking, gateway_name: str, for_app: bool) -> Payment:
+    now = timezone.now()
+    check_payable(booking, now)
     payment, _made = Payment.objects.open().get_or_create(
         booking=booking,
         gateway=gateway_name,

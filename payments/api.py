@@ -3,6 +3,7 @@
 from typing import Annotated
 from uuid import UUID, uuid4, uuid5
 
+from django.conf import settings
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -45,14 +46,16 @@ from payments.appointment_schemas import (
     shown,
     started_out,
 )
+from payments.queries import with_refund_mark
 from payments.start_actions import Way
 from payments.states import Paid
 
 READS = signed_in(Scope.APPOINTMENTS)
+CHANGES = signed_in(Scope.BOOK, Scope.DESK)
 router = Router(by_alias=True, auth=signed_in(Scope.BOOK))
 OwnId = Annotated[PublicId, Path(alias="id")]
 TAGS = ["appointments"]
-OF_ONE = "appointment", "pay", "confirm_payment", "cancel", "reschedule"
+OF_ONE = "appointment", "pay", "confirm_payment", "cancel", "reschedule", "set_status", "override_payment"
 """The operations that an appointment's id leads to."""
 KEYS = UUID("b0e4a6c2-6d1c-4a53-9a0e-7f5a1f0d3b58")
 """The namespace in which an account's Idempotency-Keys become request keys."""
@@ -76,7 +79,14 @@ class StartWish(PayWish):
     patient_id: Annotated[Id | None, Field(description="The account itself, unless said.")] = None
     minutes: Annotated[Whole | None, Field(description="What was shown: another length is refused.")] = None
     price: Annotated[Minor | None, Field(description="What was shown: another one is refused.")] = None
-    consent_version: Annotated[str, Field(max_length=20)] = ""
+    consent_version: Annotated[
+        str,
+        Field(
+            max_length=20,
+            description="`consent.version` of GET clinic, whose words the patient agreed to. Only a machine of the"
+            " clinic's staff may leave it out: there patients sign on paper.",
+        ),
+    ] = ""
 
     @model_validator(mode="after")
     def a_start_is_a_services(self):
@@ -99,6 +109,7 @@ def start(request, wish: Annotated[StartWish, Body()], idempotency_key: Idempote
     """
     account = request.auth.account
     person = _person(account, wish.patient_id)
+    _agreed(request, wish.consent_version)
     limit(request)
     started = start_actions.start(
         wish.way(),
@@ -127,6 +138,16 @@ def limit(request) -> None:
     if request.auth.key is None:
         throttle("booking-account", str(request.auth.account.pk))
         throttle("booking-address", client_address(request))
+
+
+def _agreed(request, version: str) -> None:
+    """Nobody is booked for without consent to the words of today. Raises Refused (422) for other ones; a key
+    of staff may leave it to the clinic's own paper."""
+    on_paper = request.auth.key is not None and request.auth.account.is_staff
+    if version != settings.CONSENT_VERSION and (version or not on_paper):
+        raise lacking(
+            "consentVersion", _("Show what the patient agrees to, and send its version: GET clinic.")
+        )
 
 
 def _person(account, patient_id: int | None) -> Patient:
@@ -169,7 +190,7 @@ def list_appointments(
         rows = rows.standing_at(status, now)
     if payment:
         rows = with_paid(rows).filter(paid=payment)
-    found = page(with_ahead(rows), "schedule__starts_at", cursor=cursor, limit=limit)
+    found = page(with_refund_mark(with_ahead(rows)), "schedule__starts_at", cursor=cursor, limit=limit)
     items = [shown(each) for each in appointments(found.items, now)]
     return Appointments(items=items, next_cursor=found.next_cursor)
 
@@ -188,7 +209,7 @@ def appointment(request, public_id: OwnId):
 
 def appointment_of(request, public_id: str) -> Appointment:
     """The one that the caller may read. Raises Http404."""
-    rows = readable_by(request.auth.account).for_page()
+    rows = with_refund_mark(readable_by(request.auth.account).for_page())
     return appointment_queries.appointment(get_object_or_404(rows, public_id=public_id), timezone.now())
 
 
@@ -230,13 +251,16 @@ def confirm_payment(
 
 
 def _changeable(request, public_id: str) -> tuple[Booking, bool]:
-    """A booking that the caller may cancel or move, and whether it is their own; else the desk does it.
+    """A booking that the caller may cancel or move, and whether it is their own; else the desk does it, and a
+    key must be for that.
 
     Raises Http404 where they may not even read it, PermissionDenied where staff may only read.
     """
-    account = request.auth.account
-    booking = get_object_or_404(readable_by(account), public_id=public_id)
-    own = Booking.objects.of_account(account).filter(pk=booking.pk).exists()
+    account, key = request.auth.account, request.auth.key
+    theirs = Booking.objects.of_account(account)
+    rows = readable_by(account) if key is None or key.may(Scope.DESK) else theirs
+    booking = get_object_or_404(rows, public_id=public_id)
+    own = theirs.filter(pk=booking.pk).exists()
     if not own:
         require(request, "bookings.run_desk")
     return booking, own
@@ -265,7 +289,9 @@ class CancelWish(Wish):
     ] = False
 
 
-@router.post("appointments/{id}/cancel", response=answers(200, AppointmentOut, *WRITES), tags=TAGS)
+@router.post(
+    "appointments/{id}/cancel", response=answers(200, AppointmentOut, *WRITES), tags=TAGS, auth=CHANGES
+)
 @once
 def cancel(request, public_id: OwnId, wish: Annotated[CancelWish, Body()], idempotency_key: IdempotencyKey):
     """By the rules as sold. A second time changes nothing."""
@@ -284,7 +310,9 @@ class MoveWish(Wish):
     reason: Reason = ""
 
 
-@router.post("appointments/{id}/reschedule", response=answers(200, AppointmentOut, *WRITES), tags=TAGS)
+@router.post(
+    "appointments/{id}/reschedule", response=answers(200, AppointmentOut, *WRITES), tags=TAGS, auth=CHANGES
+)
 @once
 def reschedule(request, public_id: OwnId, wish: Annotated[MoveWish, Body()], idempotency_key: IdempotencyKey):
     """To another time of the same doctor: same id, same money."""

@@ -58,15 +58,21 @@ class Appointment(LiveTicket):
         """The one that is furthest from its end; None where nothing goes back."""
         if self.is_awaited:
             return RefundStatus.DUE
-        under_way = [refund.status for refund in self.refunds if not refund.is_ended]
-        return next(iter(under_way or [refund.status for refund in self.refunds][::-1]), None)
+        under_way = [refund.status for refund in self._going_back if not refund.is_ended]
+        return next(iter(under_way or [refund.status for refund in self._going_back][::-1]), None)
 
     @property
     def refund_minor(self) -> int:
         """Minor units that went back, or are about to."""
         if self.is_awaited:
             return self._bought.back(self.booking.refund_percent)
-        return sum(refund.amount_minor for refund in self.refunds)
+        return sum(refund.amount_minor for refund in self._going_back)
+
+    @property
+    def _going_back(self) -> tuple[Refund, ...]:
+        """Without those that failed, which others may have replaced; if all failed, the last of them."""
+        good = tuple(refund for refund in self.refunds if refund.status != RefundStatus.FAILED)
+        return good or self.refunds[-1:]
 
     @property
     def _bought(self) -> Payment:
@@ -105,19 +111,21 @@ def with_ahead(bookings: QuerySet) -> QuerySet:
 
 
 def appointment(booking: Booking, now: datetime) -> Appointment:
-    """One: its attempts, who is ahead while it waits, and what goes back, each a short statement."""
+    """One `with_refund_mark`: its attempts, who is ahead while it waits, and what goes back, each a short
+    statement."""
     booking.ahead = ticket(booking, now).ahead
     return appointments([booking], now)[0]
 
 
 def appointments(bookings: Iterable[Booking], now: datetime) -> list[Appointment]:
-    """Bookings `with_ahead`: at most two statements for all of them, their attempts and what goes back."""
+    """Bookings `with_ahead` and `with_refund_mark`: at most two statements for all of them, their attempts and
+    what goes back."""
     payments, refunds = defaultdict(list), defaultdict(list)
     for payment in Payment.objects.filter(booking__in=[each for each in bookings if each.price_minor]):
         payments[payment.booking_id].append(payment)
-    going_back = [payment for tried in payments.values() for payment in tried if payment.refunded_minor]
+    going_back = [each for each in bookings if each.has_refunds]
     if going_back:
-        for refund in Refund.objects.of_all([payment.booking_id for payment in going_back]):
+        for refund in Refund.objects.of_all(going_back):
             refunds[refund.payment.booking_id].append(refund)
     return [
         Appointment(

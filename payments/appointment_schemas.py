@@ -145,7 +145,7 @@ class StartedOut(Answer):
     publishable_key: str | None
     order: OrderOut | None
     redirect_url: str | None
-    amount: int
+    amount: Annotated[int, Field(description="To be paid now, or at the desk; 0 where nothing is.")]
     currency: str
     hold_expires_at: datetime | None
     problem: Problem | None
@@ -154,6 +154,7 @@ class StartedOut(Answer):
 def started_out(started: Started) -> StartedOut:
     booking, payment, problem = started.booking, started.payment, started.problem
     secret, opener = payment and payment.client_secret, payment and gateway_of(payment)
+    to_pay = booking.price_minor if booking.status == Status.HELD else booking.due_minor
     return StartedOut(
         appointment_id=booking.public_id,
         status=booking.status,
@@ -164,7 +165,7 @@ def started_out(started: Started) -> StartedOut:
         if isinstance(opener, OpensOnOurPage)
         else None,
         redirect_url=(payment and payment.redirect_url) or None,
-        amount=payment.amount_minor if payment else booking.due_minor or booking.price_minor,
+        amount=payment.amount_minor if payment else to_pay,
         currency=booking.currency,
         hold_expires_at=booking.hold_expires_at if booking.status == Status.HELD else None,
         problem=problem and Problem(code=problem.code, message=str(problem.message)),

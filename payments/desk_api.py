@@ -17,16 +17,29 @@ from bookings.steps import Guest
 from clinic.api_again import IdempotencyKey, once
 from clinic.api_auth import require, signed_in
 from clinic.api_key_models import Scope
-from clinic.api_schemas import WRITES, Id, Minor, Moment, PublicId, Whole, Wish, answers, lacking, one_of
+from clinic.api_schemas import (
+    WRITES,
+    Id,
+    Minor,
+    Moment,
+    PublicId,
+    Whole,
+    Wish,
+    answers,
+    lacking,
+    leads_to,
+    one_of,
+)
 from clinic.errors import Refused
 from clinic.models import Patient
 from payments import override_actions
-from payments.api import appointment_of, request_key
+from payments.api import OF_ONE, appointment_of, request_key
 from payments.appointment_schemas import AppointmentOut, shown
 from payments.counter import walk_in
 from payments.models import Payment
 from payments.states import PAST_THE_GATEWAY, Method
 from payments.states import Status as PaymentStatus
+from schedules.models import Schedule
 
 router = Router(by_alias=True, auth=signed_in(Scope.DESK))
 TAGS = ["staff"]
@@ -69,13 +82,20 @@ class ManualWish(Wish):
         return self
 
 
-@router.post("admin/bookings/manual", response=answers(201, AppointmentOut, *WRITES), tags=TAGS)
+@router.post(
+    "admin/bookings/manual",
+    response=answers(201, AppointmentOut, *WRITES),
+    tags=TAGS,
+    openapi_extra=leads_to(201, *OF_ONE, by="id"),
+)
 @once
 def book_manually(request, wish: Annotated[ManualWish, Body()], idempotency_key: IdempotencyKey):
-    """Sells a place at the desk: confirmed, paid and numbered in one transaction, or not at all."""
+    """Sells a place at the desk: confirmed, paid and numbered in one transaction, or not at all. Only in
+    windows that the account sees."""
     require(request, "payments.take_payment", READS)
     if wish.extra_place:
         require(request, "schedules.overbook")
+    get_object_or_404(Schedule.objects.seen_by(request.auth.account), pk=wish.schedule_id)
     booking = walk_in(
         schedule_id=wish.schedule_id,
         who=_who(request, wish),

@@ -43,6 +43,10 @@ class PaymentQuerySet(BookedOnceQuerySet):
     def captured(self):
         return self.filter(status=Status.CAPTURED)
 
+    def under_review(self):
+        """Money that came and fits nothing, so that a person looks at it."""
+        return self.captured().filter(outcome=Outcome.REVIEW)
+
     def bought(self):
         """What paid for the places that people have, or had."""
         return self.filter(outcome=Outcome.BOUGHT)

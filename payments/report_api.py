@@ -8,7 +8,6 @@ from ninja import Query, Router
 from pydantic import Field
 
 from bookings.dashboard_views import MAY as MAY_SEE_DAYS
-from bookings.minutes_api import Period
 from bookings.use_queries import Sells
 from clinic.api_auth import require, signed_in
 from clinic.api_key_models import Scope
@@ -19,6 +18,7 @@ from payments.money_forms import DaysForm
 from payments.money_queries import Days
 from payments.money_views import MAY as MAY_SEE_MONEY
 from payments.states import PayoutStatus
+from schedules.localtime import Period
 
 router = Router(by_alias=True, auth=signed_in(Scope.MANAGE))
 TAGS = ["reports"]
@@ -31,7 +31,7 @@ def days_of(first: datetime.date | None, last: datetime.date | None) -> Days:
     """Raises Refused (422) for days that make no sense, or too many."""
     form = DaysForm({"since": first, "until": last})
     if not form.is_valid():
-        raise invalid(form.errors, since="startDate", until="endDate")
+        raise invalid(form.errors, since="startDate", until="endDate", __all__="endDate")
     return form.cleaned_data["days"]
 
 

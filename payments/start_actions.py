@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bookings import actions as places
@@ -56,10 +57,12 @@ def pay(booking: Booking, way: Way) -> Started:
     """Opens, or finds, the way to pay what is held or owed for.
 
     Raises Refused: NO_SUCH_GATEWAY (422), PAYMENT_NOT_CONFIGURED where none can be paid by, and what
-    `payments.actions.start` and `bookings.actions.pay_at_desk` refuse.
+    `payments.actions.start` and `bookings.actions.pay_at_desk` refuse; what is not to be paid can't be
+    paid at the desk either.
     """
     _check(way)
     if way.at_desk:
+        actions.check_payable(booking, timezone.now())
         return Started(places.pay_at_desk(booking.pk, actor=booking.booked_by))
     name = way.gateway or next(iter(_offered()), "")
     if not name:

@@ -71,6 +71,8 @@ class ScheduleAdmin(ReadableAdmin):
 
     @admin.display(description=gettext_lazy("fee"), ordering="fee_minor")
     def fee(self, schedule):
+        if schedule.has_minutes:
+            return _("by service")
         return money.display(schedule.fee_minor, schedule.currency)
 
     def tools(self, request, schedule):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from ninja import Query, Router
 from pydantic import Field
 
+from clinic import consent_words
 from clinic.api_again import public, unchanged_too
 from clinic.api_schemas import PUBLIC, Answer, Clock, Day, Id, Text, answers, leads_to
 from clinic.models import Doctor, Service
@@ -18,6 +19,42 @@ from schedules.queries import Window
 from schedules.states import Kind, Mode
 
 router = Router(by_alias=True)
+
+
+class Consent(Answer):
+    """What a patient agrees to: show `text`, and send `version` along when they book."""
+
+    version: str
+    text: str
+
+
+class ClinicOut(Answer):
+    name: str
+    phone: str
+    currency: str
+    time_zone: str
+    consent: Consent
+
+
+@router.get(
+    "clinic",
+    response=unchanged_too(answers(200, ClinicOut)),
+    tags=["directory"],
+    openapi_extra=leads_to(200, "start", body={"consentVersion": "consent/version"}),
+)
+@public
+def clinic(request):
+    """Whose API this is, and what a patient agrees to by booking."""
+    return ClinicOut(
+        name=settings.CLINIC_NAME,
+        phone=settings.CLINIC_PHONE,
+        currency=settings.CLINIC_CURRENCY,
+        time_zone=settings.TIME_ZONE,
+        consent=Consent(version=settings.CONSENT_VERSION, text=consent_words.words()),
+    )
+
+
+# --- Who ----------------------------------------------------------------------------------
 
 
 class NextFree(Answer):

@@ -4,24 +4,26 @@ from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import TextChoices
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 STAMP = "%Y-%m-%dT%H:%M"
-PARTS = {
-    "morning": gettext_lazy("Morning"),
-    "afternoon": gettext_lazy("Afternoon"),
-    "evening": gettext_lazy("Evening"),
-}
-"""The parts of a clinic's day, in their order."""
 
 
-def part_of_day(at: time) -> str:
-    """morning before noon, evening from settings.EVENING_FROM_HOUR, else afternoon."""
+# The parts of a clinic's day, in their order. A docstring would be the API's description of them.
+class Period(TextChoices):
+    MORNING = "morning", gettext_lazy("Morning")
+    AFTERNOON = "afternoon", gettext_lazy("Afternoon")
+    EVENING = "evening", gettext_lazy("Evening")
+
+
+def part_of_day(at: time) -> Period:
+    """Morning before noon, evening from settings.EVENING_FROM_HOUR, else afternoon."""
     if at.hour < 12:
-        return "morning"
-    return "evening" if at.hour >= settings.EVENING_FROM_HOUR else "afternoon"
+        return Period.MORNING
+    return Period.EVENING if at.hour >= settings.EVENING_FROM_HOUR else Period.AFTERNOON
 
 
 def typed_instant(text: str) -> datetime | None:

@@ -16,7 +16,7 @@ from clinic.models import Doctor
 from clinic.transactions import LockingQuerySet
 from schedules import closure_models  # noqa: F401  (Django looks for models here)
 from schedules.hours_models import WEEKLY
-from schedules.localtime import instant, part_of_day
+from schedules.localtime import Period, instant, part_of_day
 from schedules.states import SETTLES, Kind, Mode, Status
 
 
@@ -262,7 +262,7 @@ class Schedule(models.Model):
         return f"{self.start_time:%H:%M}–{self.end_time:%H:%M}"
 
     @property
-    def period(self) -> str:
+    def period(self) -> Period:
         return part_of_day(self.start_time)
 
     def label(self, number: int | None) -> str:

@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy, pgettext
 from clinic.models import Doctor, Service
 from clinic.templatetags.clinic import at_least
 from schedules.closure_models import Closure
-from schedules.localtime import PARTS
 from schedules.models import Schedule, places, still_ahead
 from schedules.opening_rules import DAYS
 from schedules.states import Kind, Status
@@ -128,7 +127,7 @@ def times_of(found: list[Window]) -> list[Times]:
         if window.kind == Kind.SLOT:
             same = (window.period, window.mode, window.fee_minor, window.currency)
             groups.setdefault(same, []).append(window)
-    return [Times(str(PARTS[period]), *same, slots) for (period, *same), slots in groups.items()]
+    return [Times(str(period.label), *same, slots) for (period, *same), slots in groups.items()]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from clinic.api_schemas import (
     answers,
     invalid,
     lacking,
+    leads_to,
     one_of,
 )
 from schedules.actions import open_window
@@ -116,7 +117,12 @@ def _minute(clock: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-@router.post("admin/schedules", response=answers(201, ScheduleRow, *WRITES), tags=TAGS)
+@router.post(
+    "admin/schedules",
+    response=answers(201, ScheduleRow, *WRITES),
+    tags=TAGS,
+    openapi_extra=leads_to(201, "start", "book_manually", body={"scheduleId": "id"}),
+)
 @once
 def open_schedule(request, wish: Annotated[ScheduleWish, Body()], idempotency_key: IdempotencyKey):
     """Opens a window of one doctor. Refused (OVERLAP) over another one, and (CLOSED) in a closure."""

@@ -4,9 +4,13 @@ import json
 import re
 from functools import cache
 
+from django.conf import settings
 from django.test import Client
 
 from clinic.api import api
+
+AGREED = {"consentVersion": settings.CONSENT_VERSION}
+"""What an app sends whose patient agreed to the words of GET clinic."""
 
 
 @cache
@@ -37,6 +41,12 @@ class App:
 
     def delete(self, path, **headers):
         return self._checked(self.client.delete(f"/api/v1/{path}", headers=self.headers | headers))
+
+    def send(self, method, url, body=b"", *, kind="application/json"):
+        """A request as it comes; `url` begins with /api/v1/."""
+        return self._checked(
+            self.client.generic(method.upper(), url, body, content_type=kind, headers=self.headers)
+        )
 
     def _send(self, how, path, body, **headers):
         """`body` is JSON, unless it is bytes already."""

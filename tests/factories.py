@@ -225,7 +225,7 @@ def capture(payment, **fields) -> Event:
 
 def api_key(**fields) -> tuple[ApiKey, str]:
     """A kiosk's key that books, and its words."""
-    fields = {"name": "Kiosk in the hall", "scopes": [Scope.FREE_TIMES, Scope.BOOK]} | fields
+    fields = {"name": "Kiosk in the hall", "scopes": [Scope.BOOK]} | fields
     maker = fields.pop("actor", None) or staff("Manager")
     return make_key(actor=maker, **{"account": maker} | fields)
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -13,6 +14,8 @@ from bookings import actions, desk
 from bookings.models import Booking
 from payments import actions as money
 from payments.models import Payment, Refund
+from payments.staff_actions import refund
+from payments.states import RefundStatus
 from tests import factories
 from tests.api import App
 
@@ -143,6 +146,26 @@ def test_what_goes_back_is_told_until_it_is_back(app, me):
     Refund.objects.filter(pk=refund.pk).update(status="done", done_at=timezone.now())
     said = read(app, booking)
     assert (said["refund"], said["status"]) == ({"amount": 50000, "status": "done"}, "cancelled")
+
+
+def test_a_refund_that_failed_is_told_until_another_takes_its_place(app, me):
+    booking = mine(me)
+    actions.cancel(booking.pk, reason="The doctor is ill")
+    payment = booking.payments.get()
+    failed = money.owe(payment.pk, "cancel", 100)
+    money._record(failed, RefundStatus.SENDING)
+    Refund.objects.filter(pk=failed.pk).update(status="sending")
+    money._record(failed, RefundStatus.FAILED, why="The card was closed")
+    payment.refresh_from_db()
+    assert payment.refunded_minor == 0
+    assert read(app, booking)["refund"] == {"amount": 50000, "status": "failed"}
+    boss = factories.staff("Manager")
+    refund(payment.pk, amount_minor=50000, reason="To another card", key=uuid4(), actor=boss)
+    assert read(app, booking)["refund"] == {"amount": 50000, "status": "due"}
+    Refund.objects.exclude(pk=failed.pk).update(status="done", done_at=timezone.now())
+    assert read(app, booking)["refund"] == {"amount": 50000, "status": "done"}
+    (found,) = app.get("appointments").json()["items"]
+    assert found["refund"] == {"amount": 50000, "status": "done"}
 
 
 @pytest.mark.parametrize(("made", "most"), [(factories.hold, 2), (factories.paid, 3), (factories.owing, 3)])
@@ -426,3 +449,30 @@ def test_a_receipt_that_nobody_signed_changes_nothing(app, me, gateway):
     assert (answer.status_code, answer.json()["code"]) == (422, "BAD_SIGNATURE")
     booking.refresh_from_db()
     assert booking.status == "held"
+
+
+@pytest.mark.parametrize("wish", [{}, {"payAtDesk": True}], ids=str)
+def test_while_odd_money_is_looked_at_nobody_pays_again(app, me, settings, wish):
+    settings.PAY_AT_DESK = True
+    booking = mine(me, made=factories.hold)
+    factories.deliver(factories.altered(factories.capture_body(factories.attempt(booking)), amount=40000))
+    before = list(Payment.objects.values())
+    answer = app.post(f"appointments/{booking.public_id}/pay", wish)
+    assert (answer.status_code, answer.json()["code"]) == (409, "UNDER_REVIEW")
+    assert list(Payment.objects.values()) == before
+    booking.refresh_from_db()
+    assert (booking.status, booking.due_minor) == ("held", 0)
+
+
+@pytest.mark.parametrize("fee", [50000, 0])
+def test_at_the_desk_nobody_is_asked_for_what_they_do_not_owe(app, me, settings, fee):
+    settings.PAY_AT_DESK = True
+    booking = mine(me, factories.window(fee_minor=fee), factories.paid if fee else factories.hold)
+    answer = app.post(f"appointments/{booking.public_id}/pay", {"payAtDesk": True})
+    assert (answer.status_code, answer.json()["code"]) == (409, "NOT_PAYABLE")
+
+
+def test_who_chose_the_desk_may_say_so_again(app, me):
+    booking = mine(me, made=factories.owing)
+    answer = app.post(f"appointments/{booking.public_id}/pay", {"payAtDesk": True})
+    assert (answer.status_code, answer.json()["amount"]) == (200, 50000)

@@ -1,6 +1,7 @@
 """The desk through the API: walk-ins, who came, and money that a person saw (seeds 000 and 003)."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -58,6 +59,18 @@ def test_somebody_who_was_here_before_is_the_same_patient(reception):
     answer = sell(reception, f.window(), guest=None, patientId=known.pk, method="esewa")
     assert answer.json()["patient"]["id"] == known.pk
     assert Patient.objects.get() == known
+
+
+def test_nothing_is_sold_where_the_account_sees_no_window():
+    """A doctor with the desk's rights sells their own places, and those of nobody else."""
+    doctor = f.staff("Doctor")
+    doctor.user_permissions.set(Permission.objects.filter(codename__in=["take_payment", "view_booking"]))
+    theirs, foreign = f.window(doctor=f.doctor(user=doctor)), f.window()
+    before = everything()
+    answer = sell(App(doctor), foreign)
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+    assert everything() == before
+    assert sell(App(doctor), theirs).status_code == 201
 
 
 def test_an_exact_time_is_sold_alike(reception):
@@ -154,7 +167,7 @@ def test_a_walk_in_takes_few_statements(reception):
     window = f.window()
     with CaptureQueriesContext(connection) as sent:
         assert sell(reception, window, price=50000).status_code == 201
-    assert len(statements(sent)) <= 28, "\n".join(statements(sent))
+    assert len(statements(sent)) <= 29, "\n".join(statements(sent))
 
 
 # --- Who came -----------------------------------------------------------------------------

@@ -157,7 +157,14 @@ def test_a_last_day_lasts_to_its_end(client, manager):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"scopes": []}, {"scopes": ["everything"]}, {"name": ""}, {"per_minute": 0}, {"until": "2020-01-01"}],
+    [
+        {"scopes": []},
+        {"scopes": ["everything"]},
+        {"scopes": ["free-times"]},  # which are everybody's
+        {"name": ""},
+        {"per_minute": 0},
+        {"until": "2020-01-01"},
+    ],
 )
 def test_a_key_that_makes_no_sense_is_not_made(client, manager, wrong):
     page = client.post(reverse("admin:clinic_apikey_add"), typed(manager, **wrong))

@@ -200,7 +200,7 @@ WRONG_SERVICES = {
     "a code with blanks": ({"code": "e c g"}, "code"),
     "a code that another has": ({"code": "XRAY"}, "code"),
     "no time at all": ({"duration": 0}, "duration"),
-    "more than a day with its pause": ({"duration": 1440, "buffer": 1}, ""),
+    "more than a day with its pause": ({"duration": 1440, "buffer": 1}, "body"),
     "a price below nothing": ({"price": -1}, "price"),
     "a category that there is not": ({"categoryId": 2**62}, "categoryId"),
     "a doctor that there is not": ({"doctorIds": [2**62]}, "doctorIds"),
@@ -218,6 +218,17 @@ def test_what_no_service_can_be_is_named(manager, wish, field):
         answer = manager.patch(f"admin/services/{xray.pk}", wish)
         assert (answer.status_code, list(answer.json()["fields"])) == (422, [field]), answer.content
     assert list(Service.objects.values()) == before
+
+
+def test_what_was_read_can_be_sent_back_when_a_doctor_has_left(manager):
+    gone, other = f.doctor(is_active=False), f.doctor(is_active=False)
+    ecg, xray = f.service(gone), f.service(gone, other)
+    path = f"admin/services/{ecg.pk}"
+    answer = manager.patch(path, {"doctorIds": [gone.pk], "buffer": 5})
+    assert (answer.status_code, answer.json()["doctorIds"]) == (200, [gone.pk]), answer.content
+    answer = manager.patch(path, {"doctorIds": [gone.pk, other.pk]})
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["doctorIds"])
+    assert [*ecg.doctors.all()] == [gone] and xray.doctors.count() == 2
 
 
 @pytest.mark.parametrize("field", ["name", "duration", "price", "buffer", "visible", "position", "doctorIds"])
@@ -322,8 +333,8 @@ def test_money_is_for_managers(what, role):
 @pytest.mark.parametrize(
     ("first", "last", "field"),
     [
-        ("2026-11-21", "2026-11-20", ""),
-        ("2024-01-01", "2026-01-01", ""),
+        ("2026-11-21", "2026-11-20", "endDate"),
+        ("2024-01-01", "2026-01-01", "endDate"),
         ("21.11.2026", "2026-11-22", "startDate"),
     ],
 )

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from bookings.models import Booking
 from tests import factories
-from tests.api import App
+from tests.api import AGREED, App
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,8 @@ def left(pool, **query) -> dict:
 
 def start(app, pool, service, minute=None, **wish):
     when = {} if minute is None else {"startTime": said(pool.starts_at + timedelta(minutes=minute))}
-    return app.post("bookings/start", {"scheduleId": pool.pk, "serviceId": service.pk, **when, **wish})
+    wish = AGREED | {"scheduleId": pool.pk, "serviceId": service.pk} | when | wish
+    return app.post("bookings/start", wish)
 
 
 # --- What is left -------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def test_a_start_that_was_taken_is_refused_with_others_that_fit(app, pool, short
     assert sorted(suggestions[0]) == ["doctorId", "scheduleId", "start"]
     again = app.post(
         "bookings/start",
-        {"scheduleId": pool.pk, "serviceId": short.pk, "startTime": suggestions[0]["start"]},
+        AGREED | {"scheduleId": pool.pk, "serviceId": short.pk, "startTime": suggestions[0]["start"]},
     )
     assert again.status_code == 201, again.content
 
@@ -197,7 +198,8 @@ def test_a_moment_that_is_none_is_refused(app, pool, short, moment):
 
 def test_a_start_without_a_service_means_nothing(app, doctor):
     window = factories.window(doctor=doctor)
-    answer = app.post("bookings/start", {"scheduleId": window.pk, "startTime": said(window.starts_at)})
+    wish = AGREED | {"scheduleId": window.pk, "startTime": said(window.starts_at)}
+    answer = app.post("bookings/start", wish)
     assert answer.status_code == 422
     assert not Booking.objects.exists()
 

@@ -9,7 +9,7 @@ from bookings.models import Booking
 from clinic.idempotency_models import StoredAnswer
 from clinic.models import Patient
 from tests import factories
-from tests.api import App
+from tests.api import AGREED, App
 from tests.racing import Meeting, at_once
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -46,7 +46,11 @@ def test_one_place_is_taken_under_one_key():
     window = factories.window(fee_minor=0)
     key = str(uuid4())
     answers = twice(
-        account, "bookings/start", {"scheduleId": window.pk}, key=key, at='FROM "clinic_storedanswer"'
+        account,
+        "bookings/start",
+        AGREED | {"scheduleId": window.pk},
+        key=key,
+        at='FROM "clinic_storedanswer"',
     )
     assert Booking.objects.count() == 1
     assert sorted(answer.status_code for answer in answers) in ([201, 201], [201, 409])

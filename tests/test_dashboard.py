@@ -1,7 +1,7 @@
 """What staff see live: how much of each day is used, held and free, to the seat and to the minute."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -10,11 +10,12 @@ from django.utils import timezone
 
 from bookings import actions as places
 from bookings import desk
-from bookings.dashboard_queries import AHEAD, dashboard_of
+from bookings.dashboard_queries import AHEAD, Dashboard, Part, dashboard_of
 from bookings.day_charts import ROW, TOP, timeline
 from bookings.models import Booking
 from bookings.use_queries import Sells, Use
 from schedules import actions as windows
+from schedules.models import Schedule
 from tests import factories as f
 
 pytestmark = pytest.mark.django_db
@@ -207,6 +208,25 @@ def test_numbers_stand_in_their_order_and_times_at_their_time(manager):
     assert [round(box.x, 1) for box in chart.places] == [0, 16.7, 66.7]  # of ten to one
     assert [round(box.width, 1) for box in chart.places] == [16.7, 16.7, 11.1]
     assert chart.now is None
+
+
+@pytest.mark.parametrize(
+    ("midnight", "hours"),
+    [
+        (datetime(2027, 3, 27, 23, tzinfo=UTC), ["0:00", "1:00", "3:00", "4:00", "5:00", "6:00"]),
+        (datetime(2027, 10, 30, 22, tzinfo=UTC), ["0:00", "1:00", "2:00", "2:00", "3:00", "4:00"]),
+    ],
+)
+def test_where_clocks_change_each_hour_of_the_picture_is_as_long(midnight, hours):
+    """Five hours in Berlin."""
+    end = midnight + timedelta(hours=5)
+    with timezone.override("Europe/Berlin"):
+        typed = {"start_time": timezone.localtime(midnight), "end_time": timezone.localtime(end)}
+        window = Schedule(doctor=f.doctor(), starts_at=midnight, ends_at=end, **typed)
+        part = Part(midnight, [window], [])
+        chart = timeline(Dashboard(midnight, end.date(), [], [], [part], [], [window]))
+    assert [hour.text for hour in chart.hours] == hours
+    assert [(box.x, box.width) for box in chart.windows] == [(0, 100)]
 
 
 def test_who_left_a_place_leaves_the_picture(manager):

@@ -1,5 +1,6 @@
 """What the documents promise is what the code does, where a test can tell."""
 
+import json
 import re
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from django.urls import resolve
 from bookings.states import Status
 from clinic.settings import env
 from payments.gateways import razorpay, stripe
-from payments.states import Outcome, RefundStatus
+from payments.states import Outcome, Paid, RefundStatus
 
 DOCS = Path(settings.BASE_DIR) / "docs"
 RUNBOOK = (DOCS / "booking-payments.md").read_text()
+API = (DOCS / "api.md").read_text()
 OWN_COMMANDS = {name for name, app in get_commands().items() if not app.startswith("django")}
 
 
@@ -45,6 +47,20 @@ def test_its_addresses_are_ours():
         resolve(address.replace("<window>", "1").replace("<booking>", "x").replace("<gateway>", "stripe"))
 
 
-def test_its_links_lead_somewhere():
-    for link in re.findall(r"\]\((?!http)([^)#]+)", RUNBOOK):
+def test_every_operation_of_the_api_is_told_under_its_one_name():
+    paths = json.loads((DOCS / "openapi.json").read_text())["paths"]
+    ours = {f"{method.upper()} {path.removeprefix('/api/v1/')}" for path in paths for method in paths[path]}
+    table = re.findall(r"^\| (`.+?) \|", API, re.MULTILINE)
+    told = re.findall(r"`((?:GET|POST|PATCH|DELETE) [^`]+)`", "\n".join(table))
+    assert sorted(told) == sorted(ours)
+
+
+@pytest.mark.parametrize("states", [Status, Paid])
+def test_every_status_of_the_api_is_told(states):
+    assert [state for state in states if f"`{state}`" not in API] == []
+
+
+@pytest.mark.parametrize("page", [RUNBOOK, API], ids=["runbook", "api"])
+def test_its_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!http)([^)#]+)", page):
         assert (DOCS / link).exists(), link

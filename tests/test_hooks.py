@@ -16,8 +16,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from bookings import actions, desk
 from clinic import hook_channels
 from clinic.hook_actions import LATER, OLD_SECRET, change_secret, deliver, send_again
-from clinic.hook_models import EVENTS, Delivery, DeliveryQuerySet, Hook
-from clinic.hook_sweeps import deliver_hooks
+from clinic.hook_models import EVENTS, KEPT, Delivery, DeliveryQuerySet, Hook
+from clinic.hook_sweeps import deliver_hooks, forget_deliveries
 from clinic.models import ReviewItem
 from clinic.notice_models import KINDS, WAITING, Channel, Notice, State
 from clinic.notice_sweeps import send_notices
@@ -275,6 +275,32 @@ def test_two_workers_that_do_not_look_whether_they_got_it_send_it_twice(receiver
     assert len(receiver.requests) == 2
 
 
+# --- Forgetting ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "active", "ago", "forgotten"),
+    [
+        (State.SENT, True, KEPT + timedelta(minutes=1), True),
+        (State.FAILED, True, KEPT + timedelta(minutes=1), True),
+        (State.SENT, True, KEPT - timedelta(minutes=1), False),
+        (State.FAILED, False, KEPT - timedelta(minutes=1), False),
+        (State.DUE, True, KEPT + timedelta(minutes=1), False),
+        (State.SENDING, True, KEPT + timedelta(minutes=1), False),
+        (State.DUE, False, KEPT + timedelta(minutes=1), True),
+        (State.DUE, False, KEPT - timedelta(minutes=1), False),
+    ],
+)
+def test_a_month_after_its_last_try_a_message_is_forgotten(status, active, ago, forgotten):
+    """Unless it waits for its next try: what a webhook missed while it was off comes when it is on again."""
+    delivery = Delivery.objects.create(
+        hook=f.hook(is_active=active), message="msg_1", event="token.called", body="{}", status=status,
+        due_at=timezone.now() - ago,
+    )  # fmt: skip
+    assert forget_deliveries() == forgotten
+    assert Delivery.objects.filter(pk=delivery.pk).exists() != forgotten
+
+
 # --- Secrets ------------------------------------------------------------------------------
 
 
@@ -347,6 +373,39 @@ def test_a_manager_changes_events_and_switches_it_off(client, manager, lab):
     before = lab.secret
     lab.refresh_from_db()
     assert (lab.events, lab.is_active, lab.secret) == (["token.called"], False, before)
+
+
+def test_one_whose_other_side_has_gone_can_still_be_switched_off(client, manager):
+    gone = f.hook("https://gone.invalid/hooks")
+    url = reverse("admin:clinic_hook_change", args=[gone.pk])
+    typed = {"name": gone.name, "url": gone.url, "events": gone.events}
+    assert client.post(url, typed).status_code == 302
+    gone.refresh_from_db()
+    assert not gone.is_active
+
+
+def test_nor_does_it_get_another_address_that_nobody_knows(client, manager, lab):
+    url = reverse("admin:clinic_hook_change", args=[lab.pk])
+    typed = {"name": lab.name, "url": "https://gone.invalid/", "events": lab.events}
+    assert "Nobody knows this name" in client.post(url, typed).content.decode()
+    assert Hook.objects.get().url == lab.url
+
+
+def test_an_address_in_any_alphabet_is_one_that_messages_reach(client, manager, receiver):
+    address = receiver.url.replace("/hooks?", "/häkchen/%20?für=uns&")
+    typed = {"name": "Laboratory", "url": address, "events": [*EVENTS.values()]}
+    client.post(reverse("admin:clinic_hook_add"), typed)
+    assert "/h%C3%A4kchen/%20?f%C3%BCr=uns&from=clinic" in Hook.objects.get().url
+    f.paid(f.window())
+    work()
+    assert Delivery.objects.get().status == State.SENT and len(receiver.requests) == 1
+
+
+def test_a_name_in_any_alphabet_is_asked_for_as_it_is_typed(client, manager, monkeypatch):
+    monkeypatch.setattr(hook_channels, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "", ("93.184.215.14", 443))])
+    typed = {"name": "Laboratory", "url": "https://läb.example/hooks", "events": ["token.called"]}
+    client.post(reverse("admin:clinic_hook_add"), typed)
+    assert Hook.objects.get().url == "https://läb.example/hooks"
 
 
 @pytest.mark.parametrize(

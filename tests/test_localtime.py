@@ -95,4 +95,5 @@ def test_a_window_across_a_clock_change_is_as_long_as_it_really_is(zone):
     [(time(9), "morning"), (time(11, 59), "morning"), (time(12), "afternoon"), (time(16, 59), "afternoon"), (time(17), "evening")],
 )  # fmt: skip
 def test_the_time_of_day_has_a_name(start, period):
-    assert Schedule(start_time=start).period == period
+    found = Schedule(start_time=start).period
+    assert found == period and found.label == period.capitalize()

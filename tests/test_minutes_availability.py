@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from bookings import actions
+from bookings.menu_queries import Item
 from bookings.minutes_queries import (
     Start,
     day_availability,
@@ -15,6 +16,8 @@ from bookings.minutes_queries import (
     service_availability,
     service_days,
 )
+from bookings.move_forms import MoveServiceForm
+from bookings.service_queries import Day
 from clinic.models import Doctor
 from schedules.states import Status as Window
 from tests import factories as f
@@ -268,6 +271,33 @@ def test_suggested_starts_waste_nothing_that_the_doctors_shortest_service_could_
     assert found.useful == 20
     assert minutes_after(morning, found.suggested(40))[:4] == [0, 140, 20, 25]
     assert sorted(minutes_after(morning, found.suggested(40))[-6:]) == [5, 10, 15, 125, 130, 135]
+
+
+def marked_everywhere(pool, service) -> list[list[int]]:
+    """What the service's page, the desk and the form for moving mark, as minutes of the pool."""
+    found = only(pool)
+    [day] = [day for day in service_days(service, timezone.now()) if day.pools]
+    slots = [slot for part in Day(day, service.minutes, "").parts(lambda *_: "") for slot in part.slots]
+    form = MoveServiceForm(day=day, minutes=service.minutes, but=pool.ends_at)
+    choices = dict(form.fields["to"].choices)
+    shown = [
+        [slot.starts_at for slot in slots if slot.mark],
+        Item(service, found).suggested,
+        [start for start in found.starts(service.minutes)
+         if choices[f"{pool.pk} {start.isoformat()}"].endswith("suggested")],
+    ]  # fmt: skip
+    return [sorted(minutes_after(pool, starts)) for starts in shown]
+
+
+def test_pages_the_desk_and_who_moves_a_visit_mark_the_same_three_starts(morning, ecg, doctor):
+    """From twenty minutes on nothing is wasted either, but two pieces are left rather than one."""
+    f.service(doctor, duration=20, buffer=0)
+    assert marked_everywhere(morning, ecg) == [[0, 20, 140]] * 3
+
+
+def test_where_no_start_wastes_more_than_another_none_is_marked(morning, ecg, doctor):
+    f.service(doctor, duration=5, buffer=0)
+    assert marked_everywhere(morning, ecg) == [[], [], []]
 
 
 def test_the_nearest_starts_are_of_the_same_doctor_and_ahead_of_now(ecg, doctor, morning):

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             name="buffer",
             field=models.PositiveSmallIntegerField(
                 default=0,
-                help_text="To clean up or rest. They are booked with it; the patient isn't told to stay.",
+                help_text="To clean up or rest. They are booked with it: patients read the sum.",
                 validators=[
                     django.core.validators.MaxValueValidator(1440, "No more than a day: 1440 minutes.")
                 ],

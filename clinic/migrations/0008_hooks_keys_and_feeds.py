@@ -263,7 +263,8 @@ class Migration(migrations.Migration):
                         condition=models.Q(("status__in", ("due", "sending"))),
                         fields=["due_at"],
                         name="delivery_to_send",
-                    )
+                    ),
+                    models.Index(fields=["due_at"], name="delivery_to_forget"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("hook", "message"), name="delivery_once"),

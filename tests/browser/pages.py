@@ -617,6 +617,19 @@ MORE = {
         who=RECEPTION,
         query=lambda scene: f"?window={scene.shared_minutes.pk}&{scene.service_walk_in.pk}",
     ),
+    "move a service": Stop(
+        name="admin:bookings_booking_move",
+        who=RECEPTION,
+        query=lambda scene: f"?booking={scene.service_walk_in.pk}",
+    ),
+    "end session, services": Stop(
+        name="admin:end-session", who=RECEPTION, arguments=lambda scene: [scene.service_walk_in.schedule_id]
+    ),
+    "bookings, services": Stop(
+        name="admin:bookings_booking_changelist",
+        who=RECEPTION,
+        query=lambda scene: f"?schedule__id__exact={scene.service_walk_in.schedule_id}",
+    ),
     "walk-in done, service": booking("service_walk_in", RECEPTION, "admin:walk-in-done"),
     "walk-in, found": Stop(name="admin:walk-in", who=RECEPTION, then=find_by_phone),
     "walk-in, wrong": Stop(name="admin:walk-in", who=RECEPTION, then=press("Take ₹")),

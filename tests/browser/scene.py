@@ -107,7 +107,7 @@ class Scene:
     @cached_property
     def idle(self) -> Service:
         """Nobody offers it."""
-        return factories.service(code="cupping", name="Cupping")
+        return factories.service(code="moxa", name="Moxibustion")
 
     @cached_property
     def pool(self) -> Schedule:

@@ -17,6 +17,8 @@ class Clinic:
     headers: dict[str, dict[str, str]]
     public: dict[str, list]
     own: dict[str, dict[str, list]]
+    elsewhere: dict[str, dict[str, list]]
+    """Of operations that mean something else by a word."""
 
     def known(self, role: str) -> dict[str, list]:
         return self.public | self.own[role]
@@ -32,7 +34,11 @@ def opened() -> Clinic:
     small = factories.window(doctor=doctor, starts_in=timedelta(hours=54), capacity=1)
     slots = factories.slots(40, starts_in=timedelta(hours=78), doctor=doctor)
     pools = [factories.morning(doctor=doctor, days=days) for days in range(5, 9)]
-    services = [factories.service(doctor), factories.service(doctor, price_minor=0)]
+    services = [
+        factories.service(doctor),
+        factories.service(doctor, price_minor=0),
+        factories.service(doctor),
+    ]
     stranger = factories.hold(small)
     own = {}
     for role, account in people.items():
@@ -72,5 +78,13 @@ def opened() -> Clinic:
             "percent": [0, 50, 100],
             "phone": ["+919820012345", "9820054321"],
             "relationship": ["child", "parent"],
+        },
+        elsewhere={
+            "open_schedule": {
+                "startTime": ["06:00", "07:30", "21:00"],
+                "endTime": ["07:30", "09:00", "23:00"],
+            },
+            "change_service": {"id": [service.pk for service in services]},
+            "remove_service": {"id": [services[-1].pk]},
         },
     )

@@ -1,12 +1,18 @@
 """What must hold of every answer, whatever was asked: schemathesis's own checks, and these."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+from zlib import crc32
 
 import schemathesis
+from django.conf import settings
 from schemathesis import Case, CheckContext, Response
 
 from tests.fuzz.written import Written
+
+SCHEMA = json.loads(Path(settings.BASE_DIR, "docs", "openapi.json").read_text())
 
 
 @dataclass
@@ -64,11 +70,15 @@ def filter_failure(context, failure, case: Case, response: Response) -> bool:
     return "x-request-id" in response.headers or response.status_code not in (400, 414, 431)
 
 
-PLAIN = {"scheduleId", "patientId", "payAtDesk", "hosted"}
-
-
 @schemathesis.hook
-def map_body(context, body):
-    """Every other wish for a place is a plain one: of all that may be said, something always contradicts."""
-    wishes = isinstance(body, dict) and "scheduleId" in body
-    return {name: body[name] for name in body if name in PLAIN} if wishes and len(str(body)) % 2 else body
+def before_call(context, case: Case, kwargs) -> None:
+    """Of every other right body two thirds of what need not be said are left out: of all that may be said,
+    something always contradicts. A wrong body stays as wrong as it is."""
+    body = case.body
+    right = case.meta is not None and case.meta.generation.mode.is_positive
+    if not right or not isinstance(body, dict) or len(str(body)) % 2:
+        return
+    wish = case.operation.definition.raw["requestBody"]["content"]["application/json"]["schema"]
+    shape = SCHEMA["components"]["schemas"][wish["$ref"].rpartition("/")[2]]
+    kept = {name for name in body if crc32(f"{name} {body}".encode(errors="replace")) % 3 == 0}
+    case.body = {name: body[name] for name in body if name in kept.union(shape.get("required", []))}

@@ -6,7 +6,7 @@ import pytest
 
 from payments import gateways
 from tests import factories as f
-from tests.api import App
+from tests.api import AGREED, App
 from tests.gateways import razorpay_server
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def clinic(settings, monkeypatch):
 
 
 def start(app) -> dict:
-    answer = app.post("bookings/start", {"scheduleId": f.window().pk})
+    answer = app.post("bookings/start", AGREED | {"scheduleId": f.window().pk})
     assert answer.status_code == 201, answer.content
     return answer.json()
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
 from subprocess import STDOUT, run
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
 import psycopg
 from aiosmtpd.controller import Controller
@@ -21,8 +23,9 @@ from tests.services import free_port, start, stop
 ROOT = Path(__file__).resolve().parents[2]
 STRIPE_SECRET, RAZORPAY_SECRET, RAZORPAY_KEY = "whsec_journeys", "rzp_whsec_journeys", "rzp_key_journeys"
 UNLIMITED = str(10**9)
-STAFF_PASSWORD = "welcome-to-the-clinic"
-"""Of the sample clinic's people: README."""
+STAFF_AT, STAFF_PASSWORD = "demo.clinic", "welcome-to-the-clinic"
+RECEPTIONIST = "Prakash Tamang"
+"""The sample clinic's people, as `./run demo` prints them."""
 
 
 class Letterbox:
@@ -39,6 +42,23 @@ class Letterbox:
 
     def to(self, address: str) -> list[str]:
         return [text for who, text in self.mails if who == address]
+
+
+class Browser:
+    """Somebody of the staff in the clinic's own pages: it keeps cookies, and sends each form's CSRF token."""
+
+    def __init__(self, email: str, url: str):
+        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor())
+        self.send(f"{url}/accounts/login/", {"login": email, "password": STAFF_PASSWORD})
+
+    def open(self, page: str, typed: bytes | None = None) -> str:
+        with self.opener.open(Request(page, typed, {"Referer": page}), timeout=30) as answer:
+            return answer.read().decode()
+
+    def send(self, page: str, typed: dict) -> str:
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.open(page))[1]
+        form = urlencode({"csrfmiddlewaretoken": token} | typed, doseq=True)
+        return self.open(page, form.encode())
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,17 @@ class Clinic:
         return self.program(**{"X-Session-Token": said["meta"]["session_token"]})
 
     def staff(self, role: str) -> Program:
-        return self.signed_in(f"{role}@demo.clinic", STAFF_PASSWORD)
+        return self.signed_in(f"{role}@{STAFF_AT}", STAFF_PASSWORD)
+
+    def kiosk(self, *scopes: str, name: str = "Kiosk in the hall") -> Program:
+        """A machine with a key that a manager makes on admin's page, and copies from there: it acts as reception."""
+        page = f"{self.url}/admin/clinic/apikey/add/"
+        browser = Browser(f"manager@{STAFF_AT}", self.url)
+        account = re.search(rf'<option value="(\d+)">{RECEPTIONIST}<', browser.open(page))[1]
+        typed = {"name": name, "account": account, "scopes": scopes, "per_minute": 600, "until": ""}
+        shown = browser.send(page, typed)
+        key = re.search(r"<code>(ck_[\w-]+)</code>", shown)[1]
+        return self.program(Authorization=f"Bearer {key}")
 
     def sign_up(self, name: str, email: str, password: str = "rivers and monsoon 7") -> Program:
         """A new person's app: they sign up, open their mail, and follow the link."""

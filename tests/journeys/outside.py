@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from http.client import HTTPMessage
 from typing import Any
 from urllib.error import HTTPError
@@ -11,8 +12,12 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 OPENER = build_opener(ProxyHandler({}))
-PATIENCE = 60
+PATIENCE = 180
 """Seconds to wait for another process, on a machine that has much to do."""
+
+
+def in_days(days: int) -> date:
+    return datetime.now(UTC).date() + timedelta(days=days)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Seed 000: a window with so many numbers; pay and book; overflow after the payment; walk-ins."""
 
-from datetime import date, timedelta
 from uuid import uuid4
 
-from tests.journeys.outside import Program, until
+from tests.journeys.outside import Program, in_days, until
 
 API = "/api/v1"
-DAY = str(date.today() + timedelta(days=40))  # noqa: DTZ011  (which day does not matter, as long as it is one)
+DAY = str(in_days(40))
 
 
 def paid_by(clinic, started: dict) -> None:
@@ -33,8 +32,8 @@ def test_a_window_is_sold_out_and_every_number_is_given_once(clinic):
     assert [row["id"] for row in listed] == [window["id"]]
 
     # B) overlapping windows of one doctor are refused; A) another doctor's at the same time is not.
-    late = wish | {"startTime": "11:30", "endTime": "13:00"}
-    manager.post(f"{API}/admin/schedules", late).refuses(409, "OVERLAP")
+    overlapping = wish | {"startTime": "11:30", "endTime": "13:00"}
+    manager.post(f"{API}/admin/schedules", overlapping).refuses(409, "OVERLAP")
     manager.post(f"{API}/admin/schedules", wish | {"doctorId": other["id"]}).must(201)
 
     # 1. A patient signs up, says who they are, and chooses the window.
@@ -76,11 +75,15 @@ def test_a_window_is_sold_out_and_every_number_is_given_once(clinic):
     slow = clinic.sign_up("Suresh Pal", "suresh.000@example.org")
     slow.post(f"{API}/patients", me | {"name": "Suresh Pal"}).must(201)
     theirs = slow.post(f"{API}/bookings/start", {"scheduleId": window["id"], "gateway": "stripe"}).must(201)
-    third = desk.post(f"{API}/admin/bookings/manual", walk_in | {"method": "esewa"}).must(201)
+    kiosk = clinic.kiosk("desk")
+    third = kiosk.post(f"{API}/admin/bookings/manual", walk_in | {"method": "esewa"}).must(201)
     assert third["queueNumber"] == 3
+    kiosk.get(f"{API}/admin/schedules").refuses(403, "SCOPE")
     full = free(everybody, ours)
     assert (full["remaining"], full["isBookable"], full["disabledReasonCode"]) == (0, False, "FULL")
-    meera.post(f"{API}/bookings/start", wish | {"gateway": "razorpay"}).must(409)
+    late = clinic.sign_up("Latika Sen", "latika.000@example.org")
+    late.post(f"{API}/patients", me | {"name": "Latika Sen"}).must(201)
+    late.post(f"{API}/bookings/start", {"scheduleId": window["id"]}).refuses(409, "FULL")
     paid_by(clinic, theirs)
     lost = polled(slow, theirs["appointmentId"], "overflow")
     assert lost["queueNumber"] is None

@@ -130,7 +130,7 @@ class PoolStorm:
         """Every third of those who hold a start does not want it any more."""
         holds = Booking.objects.filter(status=Status.HELD).order_by("?").values_list("public_id", flat=True)
         token = {"csrfmiddlewaretoken": self.token}
-        pages = [f"/b/{public_id}/give-up/" for public_id in holds[: holds.count() // 3]]
+        pages = [f"/b/{public_id}/give-up/" for public_id in holds[: min(holds.count() // 3, self.racers)]]
         for answer in wire.race(self.port, [wire.form(page, token, self.cookie) for page in pages]):
             self._count("give up", answer)
 

@@ -303,6 +303,7 @@ def test_a_service_that_the_doctor_gave_up_has_no_form_and_no_other_time_with_th
     for answer in (client.get(url), client.post(url, form(service))):
         page = answer.content.decode()
         assert "This service can&#x27;t be booked here" in page and "Hold my place" not in page
+        assert "no free time near" not in page
         assert f"/book/{pool.pk}/" not in page and service.get_absolute_url() in page
     assert nothing_was_taken(pool)
 

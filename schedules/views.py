@@ -15,7 +15,7 @@ from schedules.states import Kind
 @vary_on_headers("HX-Request")
 def home(request):
     """Every doctor, or those of a search (?q=), with the next free place of each; and the services."""
-    words = request.GET.get("q", "").replace("\0", "").strip()[:80]
+    words = request.GET.get("q", "").strip()[:80]
     found = queries.find(words, timezone.now())
     part = "#found" if request.htmx and not request.htmx.history_restore_request else ""
     return render(

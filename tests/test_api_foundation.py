@@ -1,5 +1,6 @@
 """What every operation of the API has in common: who calls, what can't be read, and asking again."""
 
+import json
 import logging
 from datetime import timedelta
 

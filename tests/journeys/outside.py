@@ -57,6 +57,10 @@ class Program:
     def patch(self, path: str, body: Any) -> Answer:
         return self.call("PATCH", path, body)
 
+    def agreed(self) -> dict:
+        """What a booking says of the words that the patient has agreed to."""
+        return {"consentVersion": self.get("/api/v1/clinic").must(200)["consent"]["version"]}
+
     def delete(self, path: str) -> Answer:
         return self.call("DELETE", path)
 

@@ -46,7 +46,7 @@ def test_a_window_is_sold_out_and_every_number_is_given_once(clinic):
 
     # 2. Pay & Book. Pressed twice, it is one booking.
     key = {"Idempotency-Key": str(uuid4())}
-    wish = {"scheduleId": window["id"], "gateway": "stripe", "price": shown["price"]}
+    wish = {"scheduleId": window["id"], "gateway": "stripe", "price": shown["price"]} | meera.agreed()
     started = meera.post(f"{API}/bookings/start", wish, key).must(201)
     assert meera.post(f"{API}/bookings/start", wish, key).must(201) == started
     assert (started["status"], started["amount"]) == ("held", 50000) and started["clientSecret"]
@@ -74,7 +74,8 @@ def test_a_window_is_sold_out_and_every_number_is_given_once(clinic):
     # D) Somebody is still paying while the last number goes: the money comes, and goes back by itself.
     slow = clinic.sign_up("Suresh Pal", "suresh.000@example.org")
     slow.post(f"{API}/patients", me | {"name": "Suresh Pal"}).must(201)
-    theirs = slow.post(f"{API}/bookings/start", {"scheduleId": window["id"], "gateway": "stripe"}).must(201)
+    wish = {"scheduleId": window["id"], "gateway": "stripe"} | slow.agreed()
+    theirs = slow.post(f"{API}/bookings/start", wish).must(201)
     kiosk = clinic.kiosk("desk")
     third = kiosk.post(f"{API}/admin/bookings/manual", walk_in | {"method": "esewa"}).must(201)
     assert third["queueNumber"] == 3
@@ -83,7 +84,7 @@ def test_a_window_is_sold_out_and_every_number_is_given_once(clinic):
     assert (full["remaining"], full["isBookable"], full["disabledReasonCode"]) == (0, False, "FULL")
     late = clinic.sign_up("Latika Sen", "latika.000@example.org")
     late.post(f"{API}/patients", me | {"name": "Latika Sen"}).must(201)
-    late.post(f"{API}/bookings/start", {"scheduleId": window["id"]}).refuses(409, "FULL")
+    late.post(f"{API}/bookings/start", wish).refuses(409, "FULL")
     paid_by(clinic, theirs)
     lost = polled(slow, theirs["appointmentId"], "overflow")
     assert lost["queueNumber"] is None

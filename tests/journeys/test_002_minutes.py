@@ -44,7 +44,7 @@ def test_services_share_the_minutes_of_a_morning(clinic):
     fits = minutes(everybody, **asked, serviceId=botox["id"])
     assert (fits["available"], fits["requiredMinutes"], fits["remainingMinutes"]) == (True, 40, 180)
     nine = fits["startTimes"][0]
-    wish = {"scheduleId": nine["scheduleId"], "serviceId": botox["id"]}
+    wish = {"scheduleId": nine["scheduleId"], "serviceId": botox["id"]} | meera.agreed()
     for after in (0, 45, 90):
         said = meera.post(f"{API}/bookings/start", wish | {"startTime": at(nine["start"], after)}).must(201)
         assert (said["status"], said["redirectUrl"]) == ("confirmed", None)

@@ -55,7 +55,7 @@ def test_an_exact_time_is_paid_by_razorpay(clinic):
     asha.post(f"{API}/patients", {"name": "Asha Rao", "relationship": "self", "phone": "+919820012345"}).must(
         201
     )
-    wish = {"scheduleId": first["id"], "gateway": "razorpay", "price": 60000}
+    wish = {"scheduleId": first["id"], "gateway": "razorpay", "price": 60000} | asha.agreed()
     started = asha.post(f"{API}/bookings/start", wish).must(201)
     order, path = started["order"]["id"], f"{API}/appointments/{started['appointmentId']}"
     assert (started["status"], started["order"]["keyId"], started["amount"]) == (

@@ -41,7 +41,7 @@ class Item:
 
     @cached_property
     def suggested(self) -> list[datetime]:
-        """Up to three of the starts, where some waste less of the day than others (docs/decisions/0015)."""
+        """Up to three of the starts, where some waste less of the day than others (docs/decisions/0014)."""
         return self.pool.marked(self.service.minutes)
 
 

@@ -23,7 +23,7 @@ from schedules.opening_rules import DAYS, last_day
 from schedules.states import Kind, Status
 
 MARKED = 3
-"""At most so many starts of each pool are marked as suggested (docs/decisions/0015)."""
+"""At most so many starts of each pool are marked as suggested (docs/decisions/0014)."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Pool:
         return rules.starts_in(self.usable, self.window, minutes, step=settings.START_GRID_MINUTES)
 
     def suggested(self, minutes: int) -> list[datetime]:
-        """The same, those first that waste no minutes (docs/decisions/0015)."""
+        """The same, those first that waste no minutes (docs/decisions/0014)."""
         return rules.suggested(self.starts(minutes), self.usable, minutes, useful=self.useful)
 
     def wasted(self, start: datetime, minutes: int) -> int:
@@ -198,7 +198,7 @@ def nearest(
     minutes: int, doctor, wanted: datetime, now: datetime, *, most: int = 3, at_desk: bool = False
 ) -> list[Start]:
     """Where so many minutes fit instead of at `wanted`: on the same day, then on the days after it, with
-    the same doctor. Of a day first what wastes the least minutes (docs/decisions/0015), and of that what
+    the same doctor. Of a day first what wastes the least minutes (docs/decisions/0014), and of that what
     is nearest to the same time of day. Nothing is read of what is over. Two statements."""
     day, at = max(timezone.localdate(wanted), timezone.localdate(now)), timezone.localtime(wanted).time()
 

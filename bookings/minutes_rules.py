@@ -84,7 +84,7 @@ def fitting_starts(
 
 def wasted(start: datetime, free: Iterable[Span], minutes: int, *, useful: int) -> tuple[int, int]:
     """What a service at `start` spoils of the free span around it: minutes left over in pieces that are
-    shorter than `useful`, and how many usable pieces it leaves (docs/decisions/0015)."""
+    shorter than `useful`, and how many usable pieces it leaves (docs/decisions/0014)."""
     taken = span(start, minutes)
     around = next(one for one in free if one.start <= start and taken.end <= one.end)
     pieces = [

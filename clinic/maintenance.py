@@ -1,6 +1,6 @@
 """The maintenance switch: a file, seen at once by every process of a machine, also while the database is away.
 
-Its content is the moment (ISO 8601) at which the clinic expects to be back, or nothing (docs/decisions/0016).
+Its content is the moment (ISO 8601) at which the clinic expects to be back, or nothing (docs/decisions/0015).
 """
 
 from dataclasses import dataclass

@@ -72,13 +72,26 @@ class PayWish(Wish):
         return Way(self.gateway or "", self.hosted, self.pay_at_desk)
 
 
-class StartWish(PayWish):
+class PlaceWish(Wish):
+    """A place in a window; in one of minutes, a service from a time on."""
+
     schedule_id: Id
     service_id: Annotated[Id | None, Field(description="In a window of minutes.")] = None
-    start_time: Annotated[Moment | None, Field(description="In a window of minutes.")] = None
-    patient_id: Annotated[Id | None, Field(description="The account itself, unless said.")] = None
+    start_time: Annotated[
+        Moment | None, Field(description="Of the service: the first that fits, unless said.")
+    ] = None
     minutes: Annotated[Whole | None, Field(description="What was shown: another length is refused.")] = None
     price: Annotated[Minor | None, Field(description="What was shown: another one is refused.")] = None
+
+    @model_validator(mode="after")
+    def a_start_is_a_services(self):
+        if self.service_id is None and (self.start_time or self.minutes):
+            raise ValueError(_("Say which service is to begin then: serviceId."))
+        return self
+
+
+class StartWish(PlaceWish, PayWish):
+    patient_id: Annotated[Id | None, Field(description="The account itself, unless said.")] = None
     consent_version: Annotated[
         str,
         Field(
@@ -87,12 +100,6 @@ class StartWish(PayWish):
             " clinic's staff may leave it out: there patients sign on paper.",
         ),
     ] = ""
-
-    @model_validator(mode="after")
-    def a_start_is_a_services(self):
-        if self.service_id is None and (self.start_time or self.minutes):
-            raise ValueError(_("Say which service is to begin then: serviceId."))
-        return self
 
 
 @router.post(

@@ -20,10 +20,7 @@ from clinic.api_key_models import Scope
 from clinic.api_schemas import (
     WRITES,
     Id,
-    Minor,
-    Moment,
     PublicId,
-    Whole,
     Wish,
     answers,
     lacking,
@@ -33,7 +30,7 @@ from clinic.api_schemas import (
 from clinic.errors import Refused
 from clinic.models import Patient
 from payments import override_actions
-from payments.api import OF_ONE, appointment_of, request_key
+from payments.api import OF_ONE, PlaceWish, appointment_of, request_key
 from payments.appointment_schemas import AppointmentOut, shown
 from payments.counter import walk_in
 from payments.models import Payment
@@ -60,15 +57,10 @@ class GuestWish(Wish):
     age: Annotated[Annotated[int, Field(ge=0, le=130)] | None, Field(description="In years.")] = None
 
 
-class ManualWish(Wish):
-    schedule_id: Id
+class ManualWish(PlaceWish):
     patient_id: Annotated[Id | None, Field(description="Who was here before; else say `guest`.")] = None
     guest: GuestWish | None = None
     method: one_of(Method)
-    service_id: Annotated[Id | None, Field(description="In a window of minutes.")] = None
-    start_time: Annotated[Moment | None, Field(description="The first that fits, unless said.")] = None
-    minutes: Annotated[Whole | None, Field(description="What was shown: another length is refused.")] = None
-    price: Annotated[Minor | None, Field(description="What was shown: another one is refused.")] = None
     extra_place: Annotated[
         str, Field(max_length=150, description="Why a full window gets one more place, from who may add it.")
     ] = ""
@@ -77,8 +69,6 @@ class ManualWish(Wish):
     def says_who(self):
         if (self.patient_id is None) == (self.guest is None):
             raise ValueError(_("Say who it is: patientId, or guest."))
-        if self.service_id is None and (self.start_time or self.minutes):
-            raise ValueError(_("Say which service is to begin then: serviceId."))
         return self
 
 

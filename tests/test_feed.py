@@ -124,7 +124,7 @@ def test_a_new_address_ends_the_old_one(client, doctor):
     assert old != new and client.get(old).status_code == 404 and client.get(new).status_code == 200
 
 
-@pytest.mark.parametrize("code", ["x" * 22, "x", "%00", "ü" * 22])
+@pytest.mark.parametrize("code", ["x" * 22, "x", "ü" * 22])
 def test_a_guessed_address_shows_nothing(client, doctor, code):
     address(doctor)
     assert client.get(f"/calendar/{code}.ics").status_code == 404

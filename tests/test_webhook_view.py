@@ -111,7 +111,7 @@ def test_a_body_over_256_kib_is_refused_unread(stranger, payment):
     assert nothing_was_stored(payment)
 
 
-@pytest.mark.parametrize("gateway", ["nobody", "Demo", "%00"])
+@pytest.mark.parametrize("gateway", ["nobody", "Demo"])
 def test_an_unknown_gateway_is_not_found(stranger, gateway):
     assert send(stranger, b"{}", url=f"/api/v1/webhooks/{gateway}").status_code == 404
 

@@ -13,7 +13,11 @@ from schedules.states import Kind
 def token_windows(doctor: Doctor, day: date, now: datetime) -> list[Window]:
     """A day's windows of numbered tokens, the earliest first, with `confirmed`. One statement."""
     rows = doctor.schedules.standing().between(day, day).filter(kind=Kind.TOKEN)
-    return windows(rows.order_by("starts_at").with_left(now).with_confirmed(now), now)
+    found = list(rows.order_by("starts_at").with_holds(now))
+    for row in found:
+        row.left, row.online_left = places(row, row.freed)
+        row.confirmed = row.capacity - row.left - row.paying
+    return windows(found, now)
 
 
 def slots(doctor: Doctor, days: int, now: datetime) -> dict[date, list[Window]]:

@@ -172,11 +172,13 @@ class ScheduleQuerySet(LockingQuerySet):
                 paying.add(window)
         return freed, paying
 
-    def with_confirmed(self, now):
-        """Annotates `confirmed`: units of those who have their place for good. After `with_left`."""
-        paying = self._bookings().paying(now).filter(schedule=OuterRef("pk")).order_by()
-        held = paying.values("schedule").annotate(held=Sum("units")).values("held")
-        return self.annotate(confirmed=F("capacity") - F("left") - Coalesce(Subquery(held), 0))
+    def with_holds(self, now):
+        """Annotates what holds come to: `freed` units of the lapsed ones and `paying` ones of the others.
+
+        For `places` of what was read: cheaper than `with_left`, which the database can filter by.
+        """
+        bookings = self._bookings()
+        return self.annotate(freed=_units(bookings.lapsed(now)), paying=_units(bookings.paying(now)))
 
     def about(self, now):
         """Windows that start within the hour, run, or ended lately with nobody saying so."""
@@ -185,10 +187,15 @@ class ScheduleQuerySet(LockingQuerySet):
 
     def with_left(self, now):
         """Annotates `left` and `online_left`: see `places`."""
-        lapsed = self._bookings().lapsed(now).filter(schedule=OuterRef("pk")).order_by()
-        freed = lapsed.values("schedule").annotate(units=Sum("units")).values("units")
-        left, online_left = places(COLUMNS, Coalesce(Subquery(freed), 0), Greatest)
+        freed = _units(self._bookings().lapsed(now))
+        left, online_left = places(COLUMNS, freed, Greatest)
         return self.annotate(left=left, online_left=online_left)
+
+
+def _units(bookings):
+    """The sum of units of these bookings of an outer query's window."""
+    theirs = bookings.filter(schedule=OuterRef("pk")).order_by().values("schedule")
+    return Coalesce(Subquery(theirs.annotate(sum=Sum("units")).values("sum")), 0)
 
 
 class Schedule(models.Model):

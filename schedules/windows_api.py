@@ -33,7 +33,7 @@ from clinic.api_schemas import (
 )
 from schedules.actions import open_window
 from schedules.forms import WindowForm
-from schedules.models import Schedule
+from schedules.models import Schedule, places
 from schedules.states import Kind, Mode, Status
 
 router = Router(by_alias=True, auth=signed_in(Scope.MANAGE))
@@ -160,11 +160,11 @@ def list_schedules(
 
 
 def _counted():
-    now = timezone.now()
-    return Schedule.objects.with_left(now).with_confirmed(now).select_related("doctor")
+    return Schedule.objects.with_holds(timezone.now()).select_related("doctor")
 
 
 def _row(window: Schedule) -> ScheduleRow:
+    left, _online = places(window, window.freed)
     return ScheduleRow(
         id=window.pk,
         doctor_id=window.doctor_id,
@@ -176,8 +176,8 @@ def _row(window: Schedule) -> ScheduleRow:
         start_time=window.start_time,
         end_time=window.end_time,
         max_patients=window.capacity,
-        confirmed_count=window.confirmed,
-        remaining=window.left,
+        confirmed_count=window.capacity - left - window.paying,
+        remaining=left,
         reserved_for_desk=window.reserved_for_desk,
         fee=window.fee_minor,
         currency=window.currency,

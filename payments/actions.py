@@ -84,8 +84,10 @@ def start(booking: Booking, gateway_name: str, *, for_app: bool = False) -> Paym
         "redirect_url": started.redirect_url,
         "client_secret": started.client_secret,
     }
-    Payment.objects.filter(pk=payment.pk, reference="").update(**values)
-    payment.refresh_from_db()
+    if Payment.objects.filter(pk=payment.pk, reference="").update(**values):
+        vars(payment).update(values)
+    else:  # a second click was first
+        payment.refresh_from_db()
     return payment
 
 

@@ -44,10 +44,10 @@ class Subject:
 
 def all_subjects(port: int) -> list[Subject]:
     """Each with rows of its own, so that none slows another down."""
-    from bench import pools
+    from bench import api, pools
 
     read = [poll_unchanged(), poll_changed(), doctors_page(), page_of_exact_times()]
-    return [*read, *holds(port), settle(), *pools.subjects(port)]
+    return [*read, *holds(port), settle(), *pools.subjects(port), *api.subjects(port)]
 
 
 def settle_down() -> None:
@@ -198,10 +198,11 @@ def exact_times(doctor: Doctor) -> None:
     )  # fmt: skip
 
 
-def queue() -> list[Booking]:
-    """A window with its line of patients, none called yet."""
+def queue(schedule: Schedule | None = None) -> list[Booking]:
+    """A window (one of its own, unless said) with its line of patients, none called yet."""
     now = timezone.now()
-    [schedule] = doctor(windows=1).schedules.all()
+    if schedule is None:
+        [schedule] = doctor(windows=1).schedules.all()
     people = Patient.objects.bulk_create(Patient(name="Meera Joshi") for _ in range(QUEUE))
     Schedule.objects.filter(pk=schedule.pk).update(taken=QUEUE, last_number=QUEUE)
     schedule.refresh_from_db()

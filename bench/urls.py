@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from bench import bare
+from bench import bare, bare_api
 from clinic.urls import urlpatterns as product
 
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
                 path("pool/<int:doctor_id>/<date>/", bare.pool),
                 path("book/<int:schedule_id>/", bare.book),
                 path("webhooks/stripe", bare.webhook),
+                path("availability/windows", bare_api.windows),
+                path("appointments/<public_id>", bare_api.appointment),
+                path("start", bare_api.start),
             ]
         ),
     ),

@@ -14,7 +14,10 @@ import pytest
 from tests.services import start, stop
 from tests.storms import site
 
-pytestmark = pytest.mark.storm
+pytestmark = [
+    pytest.mark.storm,
+    pytest.mark.postgres,
+]  # what it asks of SQLite, with one writer at a time, other tests ask
 ITEMS = int(os.environ.get("KILLED_ITEMS", "50"))
 CONTROL_ITEMS = 50
 

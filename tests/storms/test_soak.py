@@ -15,7 +15,10 @@ import pytest
 from tests.services import start, stop
 from tests.storms import site
 
-pytestmark = pytest.mark.storm
+pytestmark = [
+    pytest.mark.storm,
+    pytest.mark.postgres,
+]  # what it asks of SQLite, with one writer at a time, other tests ask
 OF_A_BUSY_DATABASE = re.compile("lock timeout|database is locked|webhook-processing|Service Unavailable")
 """A webhook that waited too long for a window is kept, and settled by a worker."""
 PAYMENTS = int(os.environ.get("SOAK_PAYMENTS", "80"))

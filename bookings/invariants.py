@@ -32,7 +32,7 @@ QUERIES = {
     "2b numbers are in the order in which they were given": """
         SELECT id FROM (
             SELECT id, numbered_at,
-                   LAG(numbered_at) OVER (PARTITION BY schedule_id ORDER BY queue_number) AS before
+                   LAG(numbered_at) OVER (PARTITION BY schedule_id ORDER BY queue_number, numbered_at) AS before
             FROM bookings_booking WHERE queue_number IS NOT NULL) numbered
         WHERE numbered_at < before""",
     "3a no two bookings of a window overlap in time": """

@@ -81,12 +81,12 @@ def users(port: int, asked) -> bool:
     from bench.pools import clinic
     from bench.users import crowd, search
 
-    paths = clinic()
-    crowd(port, 16, 5, paths)
+    services = clinic(port)
+    crowd(port, 16, 5, services)
     found = (
-        search(port, asked.seconds, paths, asked.users)
+        search(port, asked.seconds, services, asked.users)
         if asked.search
-        else [crowd(port, asked.users, asked.seconds, paths)]
+        else [crowd(port, asked.users, asked.seconds, services)]
     )
     print(*found, sep="\n")
     return not found[0].meets_goals

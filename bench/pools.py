@@ -1,6 +1,7 @@
 """Minutes: a day with forty bookings and thirty services, reservations, and the clinic that a crowd of users books at."""
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from itertools import count
 from uuid import uuid4
 
@@ -54,26 +55,49 @@ def reservation(port: int) -> Subject:
         return make
 
     def post(path: str) -> bytes:
-        n = next(numbers)
-        fields = {
-            "csrfmiddlewaretoken": token, "request_key": uuid4(), "price": service.price_minor, "minutes": SHORT,
-            "name": f"Patient {n}", "phone": f"+9198200{n % 100_000:05}", "email": "", "age": 40, "consent": "on",
-        }  # fmt: skip
-        return wire.form(path, fields, cookie, close=False)
+        return wire.form(path, _form(service, token), cookie, close=False)
 
     return Subject("reservation of minutes", 0.6, 303, 1200, posts(""), posts("/bare"))
 
 
-def clinic() -> list[str]:
-    """Four services of a quarter of an hour, each with five doctors and their next fourteen days; their pages."""
-    paths = []
+@dataclass(frozen=True)
+class Offer:
+    """A service on a day: what users ask about it, and what they send to book it."""
+
+    service: Service
+    day: date
+    cookie: str
+    token: str
+
+    def times(self) -> str:
+        return f"/api/v1/availability/pool?date={self.day}&serviceId={self.service.pk}"
+
+    def page(self, start: dict) -> str:
+        local = timezone.localtime(datetime.fromisoformat(start["start"]))
+        return f"/book/{start['scheduleId']}/?service={self.service.code}&start={local:%Y-%m-%dT%H:%M}"
+
+    def form(self) -> dict:
+        return _form(self.service, self.token)
+
+
+def clinic(port: int) -> list[Offer]:
+    """Four services of a quarter of an hour, each with five doctors, on each of the next days."""
+    offers, tomorrow = [], timezone.localdate() + timedelta(days=1)
     for _n in range(4):
-        service = _service(15)
-        service.doctors.add(*(_doctor(days=13) for _n in range(5)))
-        paths.append(service.get_absolute_url())
-    return [
-        f"{path}?date={timezone.localdate() + timedelta(days=1 + day)}" for path in paths for day in range(13)
-    ]
+        service = _service(15, *(_doctor(days=13) for _n in range(5)))
+        pool = Schedule.objects.filter(doctor__services=service).earliest("starts_at")
+        shown = wire.open_form(port, _page(pool, service, pool.starts_at))
+        offers += [Offer(service, tomorrow + timedelta(days=n), *shown) for n in range(13)]
+    return offers
+
+
+def _form(service: Service, token: str) -> dict:
+    n = next(numbers)
+    return {
+        "csrfmiddlewaretoken": token, "request_key": uuid4(), "price": service.price_minor,
+        "minutes": service.minutes, "name": f"Patient {n}", "phone": f"+9198200{n % 100_000:05}", "email": "",
+        "age": 40, "consent": "on",
+    }  # fmt: skip
 
 
 # --- Rows ---------------------------------------------------------------------------------

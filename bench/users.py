@@ -1,4 +1,4 @@
-"""Users in a closed loop: each looks at a service's free times, thinks, opens the form, thinks, and books.
+"""Users in a closed loop: each asks when a service fits, thinks, books it, and thinks: the two calls of seed 002.
 
     ./run bench --users 100 --seconds 60
 
@@ -6,23 +6,20 @@ prints how long the pages took them, and with `--search` the highest rate that s
 """
 
 import asyncio
+import json
 import random
-import re
 import time
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import quantiles
-from uuid import uuid4
 
 from tests.storms.wire import Answer, form, length, parse, request
 
 THINKING = 1.0
-"""Seconds at most between two clicks."""
+"""Seconds between two calls."""
 GOALS = {"availability": 0.100, "booking": 0.500}
 """Seconds that 95 of 100 must not exceed."""
-START = re.compile(rb'href="(/book/\d+/\?[^"]+)"')
-HIDDEN = re.compile(rb'name="(csrfmiddlewaretoken|request_key|price|minutes)" value="([^"]*)"')
 
 
 @dataclass
@@ -56,30 +53,30 @@ class Experience:
         return f"{self.users} users: {rate:.1f} bookings/s, {each}, errors {self.errors}, {verdict} {dict(self.answers)}"
 
 
-def crowd(port: int, users: int, seconds: float, paths: list[str]) -> Experience:
-    """So many users for so long; `paths` are the pages of services, of which each user likes one at a time."""
+def crowd(port: int, users: int, seconds: float, services: list) -> Experience:
+    """So many users for so long; each likes another of the `services` (bench.pools.Offer) each time."""
     met = Experience(users)
-    asyncio.run(_crowd(met, port, seconds, paths))
+    asyncio.run(_crowd(met, port, seconds, services))
     return met
 
 
-def search(port: int, seconds: float, paths: list[str], start: int = 100) -> list[Experience]:
+def search(port: int, seconds: float, services: list, start: int = 100) -> list[Experience]:
     """A quarter more users each time until the goals are missed; the last one but one is the answer."""
-    found = [crowd(port, start, seconds, paths)]
+    found = [crowd(port, start, seconds, services)]
     while found[-1].meets_goals:
-        found.append(crowd(port, int(found[-1].users * 1.25), seconds, paths))
+        found.append(crowd(port, int(found[-1].users * 1.25), seconds, services))
     return found
 
 
-async def _crowd(met: Experience, port: int, seconds: float, paths: list[str]) -> None:
+async def _crowd(met: Experience, port: int, seconds: float, services: list) -> None:
     began = time.perf_counter()
     async with asyncio.TaskGroup() as together:
         for _n in range(met.users):
-            together.create_task(_user(met, port, began + seconds, paths))
+            together.create_task(_user(met, port, began + seconds, services))
     met.lasted = time.perf_counter() - began
 
 
-async def _user(met: Experience, port: int, until: float, paths: list[str]) -> None:
+async def _user(met: Experience, port: int, until: float, services: list) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def ask(what: str, message: bytes) -> Answer:
@@ -92,18 +89,14 @@ async def _user(met: Experience, port: int, until: float, paths: list[str]) -> N
 
     await asyncio.sleep(random.random() * THINKING)
     while time.perf_counter() < until:
-        page = await ask("availability", request("GET", random.choice(paths)))
-        await asyncio.sleep(random.random() * THINKING)
-        if starts := START.findall(page.body):
-            path = random.choice(starts).decode().replace("&amp;", "&")
-            opened = await ask("form", request("GET", path))
-            await asyncio.sleep(random.random() * THINKING)
-            fields = {name.decode(): value.decode() for name, value in HIDDEN.findall(opened.body)}
-            if "request_key" in fields:
-                who = {"name": "Meera Joshi", "phone": f"+9198{random.randrange(10**8):08}", "age": 34}
-                fields |= {"request_key": uuid4(), "consent": "on", **who}
-                await ask("booking", form(path, fields, opened.cookie, close=False))
-                await asyncio.sleep(random.random() * THINKING)
+        liked = random.choice(services)
+        free = await ask("availability", request("GET", liked.times()))
+        await asyncio.sleep(THINKING)
+        if starts := json.loads(free.body)["startTimes"]:
+            await ask(
+                "booking", form(liked.page(random.choice(starts)), liked.form(), liked.cookie, close=False)
+            )
+            await asyncio.sleep(THINKING)
     writer.close()
     with suppress(ConnectionError):
         await writer.wait_closed()

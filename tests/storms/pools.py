@@ -69,9 +69,9 @@ class PoolStorm:
         }
         self.windows = [self._pool(n) for n in range(self.pools)]
         first = next(iter(self.services))
-        self.cookie, self.token = wire.open_form(
-            self.port, self._page(self._anywhere(self.windows[0], first))
-        )
+        opens = f"{timezone.localtime(self.windows[0].starts_at):%Y-%m-%dT%H:%M}"
+        page = self._page(Wish(self.windows[0].pk, first, opens))
+        self.cookie, self.token = wire.open_form(self.port, page)
 
     def _pool(self, n: int) -> Schedule:
         """Tomorrow: mornings of 180 minutes and afternoons of 300, every fifth of them with a third less."""

@@ -49,9 +49,6 @@ class BookingQuerySet(LockingQuerySet):
         """Has a number or a time, and was not sent home yet: waiting, or with the doctor."""
         return self.filter(status__in=[*WAITING, Status.IN_CONSULTATION])
 
-    def with_doctor(self):
-        return self.filter(status=Status.IN_CONSULTATION)
-
     def held(self):
         """Places kept for who still pays, or no longer: with `hold_expires_at` past they are lapsed."""
         return self.filter(status=Status.HELD)
